@@ -1,0 +1,11 @@
+"""What may be searched."""
+
+from keras_dha.spaces.choice import Choice
+from keras_dha.spaces.chooser import Chooser
+from keras_dha.spaces.darts import DARTSSpace
+from keras_dha.spaces.decisions import Decisions
+from keras_dha.spaces.image_space import ImageSpace
+from keras_dha.spaces.nas_bench_201 import NASBench201Space
+from keras_dha.spaces.search_space import SearchSpace
+
+__all__ = ["Choice", "Chooser", "DARTSSpace", "Decisions", "ImageSpace", "NASBench201Space", "SearchSpace"]

@@ -1,0 +1,79 @@
+"""A question that a search space asks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One question of a space: which `keep` of these options?
+
+    Args:
+        name: The decision's name; asked twice, it is the same decision.
+        options: Names of the options, in order.
+        keep: How many options are kept.
+        groups: For each option, the number of its group (the input that it reads); of one group at most one option
+            is kept. None: every option is a group of its own.
+        excluded: Options that may take weight during the search, and are never kept.
+
+    Raises:
+        ValueError: If names repeat, or `keep` options cannot be kept.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    keep: int = 1
+    groups: tuple[int, ...] | None = None
+    excluded: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.options)) != len(self.options) or not self.options:
+            raise ValueError(
+                f"The options of the choice {self.name!r} must be at least one name, all different. "
+                f"Received: options={self.options}. Rename the repeated ones."
+            )
+        unknown = set(self.excluded) - set(self.options)
+        if unknown:
+            raise ValueError(
+                f"The excluded options of the choice {self.name!r} must be options. "
+                f"Received: excluded={self.excluded}, options={self.options}. Remove {sorted(unknown)}."
+            )
+        if self.groups is not None and len(self.groups) != len(self.options):
+            raise ValueError(
+                f"The choice {self.name!r} must have one group number per option. "
+                f"Received: groups={self.groups}, options={self.options}."
+            )
+        possible = {group for option, group in zip(self.options, self.group_numbers) if option not in self.excluded}
+        if not 1 <= self.keep <= len(possible):
+            raise ValueError(
+                f"The choice {self.name!r} must keep between 1 and {len(possible)} options (one per group, excluded "
+                f"ones left out). Received: keep={self.keep}. Lower keep or add options."
+            )
+
+    @property
+    def group_numbers(self) -> tuple[int, ...]:
+        """The group of each option; options without groups stand alone."""
+        return self.groups if self.groups is not None else tuple(range(len(self.options)))
+
+    @property
+    def allowed(self) -> np.ndarray:
+        """Which options may be kept: bool, shape `(num_options,)`."""
+        return np.array([option not in self.excluded for option in self.options])
+
+    def top(self, scores: np.ndarray) -> np.ndarray:
+        """The positions of the `keep` allowed options of largest score, at most one per group, in rising order.
+
+        Args:
+            scores: Shape `(num_options,)`. Ties go to the first option.
+        """
+        kept: list[int] = []
+        taken: set[int] = set()
+        for position in np.argsort(-np.asarray(scores), kind="stable"):
+            group = self.group_numbers[position]
+            if self.allowed[position] and group not in taken:
+                kept.append(int(position))
+                taken.add(group)
+            if len(kept) == self.keep:
+                break
+        return np.sort(np.array(kept, dtype=np.int32))

@@ -1,0 +1,164 @@
+"""The space of DARTS."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_dha.spaces.chooser import Chooser, NodeFactory, Tensor
+from keras_dha.spaces.decisions import Decisions
+from keras_dha.spaces.image_space import ImageSpace
+from keras_dha.spaces.operations import DARTS_OPERATIONS, batch_norm, conv, factorized_reduce, relu_conv_bn
+
+_KEPT = tuple(name for name in DARTS_OPERATIONS if name != "none")
+_KINDS = ("normal", "reduce")
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class DARTSSpace(ImageSpace):
+    """Networks of two cells, repeated: a normal one, and one that halves the picture.
+
+    A cell sees the outputs of the two cells before it, inputs 0 and 1. Its nodes are inputs 2, 3, ... of the nodes
+    after them, `node = op_1(input_i) + op_2(input_j)`, `i != j`, each operation one of `max_pool_3x3`, `avg_pool_3x3`,
+    `skip_connect`, `sep_conv_3x3`, `sep_conv_5x5`, `dil_conv_3x3`, `dil_conv_5x5`; `none` takes part in the search and
+    is never kept. The cell's output is the concatenation of its nodes. The choice of node k is named `"normal_node_k"`
+    or `"reduce_node_k"`, and shared by all cells of its kind. Reduction cells stand at `cells // 3` and
+    `2 * cells // 3`, and double the channels.
+
+    With four nodes 1,037,664,180 cells of each kind. `NASBench201Space` is smaller, and faster to search.
+
+    Args:
+        input_shape: `(height, width, channels)`. The side is halved twice, rounding up.
+        num_classes: Number of outputs.
+        channels: Number of channels of a node of the first cell. The paper searches with 16 and evaluates with 36.
+        cells: Number of cells, 3 or more. The paper searches with 8 and evaluates with 20.
+        nodes: Number of nodes of a cell.
+        affine: Whether batch normalizations in the cells learn a scale and a shift; the ones after pooling never do.
+            As in the paper's evaluation by default; its search sets False.
+
+    Raises:
+        ValueError: If a size is not a positive integer, `input_shape` has not three, or `cells` is below 3.
+
+    Example:
+
+    >>> from keras_dha.spaces import DARTSSpace
+    >>> space = DARTSSpace((8, 8, 1), 10, channels=4, cells=3, nodes=2)
+    >>> [choice.name for choice in space.choices()]
+    ['normal_node_0', 'normal_node_1', 'reduce_node_0', 'reduce_node_1']
+
+    Reference:
+
+    - [Liu et al., 2019](https://arxiv.org/abs/1806.09055), and its published code. We normalize after pooling in the
+      searched and in the final network; there, only in the searched one. We have no auxiliary head and no drop-path.
+      Sides may be odd, which theirs are not.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        num_classes: int,
+        *,
+        channels: int = 16,
+        cells: int = 8,
+        nodes: int = 4,
+        affine: bool = True,
+    ) -> None:
+        super().__init__(input_shape, num_classes, channels=channels, affine=affine)
+        self.cells = self._at_least(3, "cells", cells)
+        self.nodes = self._at_least(1, "nodes", nodes)
+
+    def build(self, choose: Chooser) -> keras.Model:
+        """The network, from pictures to logits."""
+        inputs = keras.Input(self.input_shape)
+        x = keras.Sequential([*conv(3 * self.channels, 3), batch_norm()])(inputs)
+        before, channels, reduced = x, self.channels, False
+        for cell in range(self.cells):
+            reduce = cell in (self.cells // 3, 2 * self.cells // 3)
+            channels = 2 * channels if reduce else channels
+            first = factorized_reduce(channels, self.affine) if reduced else relu_conv_bn(channels, 1, 1, self.affine)
+            states = [first(before), relu_conv_bn(channels, 1, 1, self.affine)(x)]
+            before, x, reduced = x, self._cell(choose, reduce, channels, states), reduce
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        return keras.Model(inputs, keras.layers.Dense(self.num_classes)(x))
+
+    def _cell(self, choose: Chooser, reduce: bool, channels: int, states: list[Tensor]) -> Tensor:
+        def make(operation: str, source: int) -> Any:
+            strides = 2 if reduce and source < 2 else 1
+            return DARTS_OPERATIONS[operation](channels, strides, self.affine)
+
+        options: dict[str, NodeFactory] = {name: functools.partial(make, name) for name in DARTS_OPERATIONS}
+        for node in range(self.nodes):
+            name = f"{_KINDS[reduce]}_node_{node}"
+            states = [*states, choose.node(name, options, keep=2, excluded=("none",))(states)]
+        return keras.layers.Concatenate()(states[2:]) if self.nodes > 1 else states[2]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "cells": self.cells, "nodes": self.nodes}
+
+    @staticmethod
+    def decisions_from_genotype(*, normal: Sequence[tuple[str, int]], reduce: Sequence[tuple[str, int]]) -> Decisions:
+        """The network that the literature writes as a genotype.
+
+        Args:
+            normal: For each node of the normal cell in turn, two pairs of operation and number of its input, such as
+                `[("sep_conv_3x3", 0), ("skip_connect", 1), ("sep_conv_3x3", 2), ("sep_conv_3x3", 0)]`.
+            reduce: The same for the reduction cell.
+
+        Raises:
+            ValueError: If a pair is not of this form, an operation is unknown, a node has not two different inputs that
+                come before it, or the two cells differ in their number of nodes.
+        """
+        if len(normal) != len(reduce) or len(normal) % 2 or not normal:
+            raise ValueError(
+                "A genotype must have two pairs (operation, input) a node, and as many nodes in both cells. "
+                f"Received: {len(normal)} pairs in normal, {len(reduce)} in reduce. Complete the shorter one."
+            )
+        kept: dict[str, list[str]] = {}
+        for kind, pairs in (("normal", normal), ("reduce", reduce)):
+            for node in range(len(pairs) // 2):
+                kept[f"{kind}_node_{node}"] = _node_options(
+                    f"{kind} node {node}", node + 2, pairs[2 * node : 2 * node + 2]
+                )
+        return Decisions(kept)
+
+    @staticmethod
+    def to_genotype(decisions: Mapping[str, str | Sequence[str]]) -> dict[str, list[tuple[str, int]]]:
+        """`{"normal": pairs, "reduce": pairs}` of the network `decisions`, which `decisions_from_genotype` takes.
+
+        Raises:
+            ValueError: If they are not decisions of such a space.
+        """
+        kept = Decisions(decisions)
+        nodes = range(len(kept) // 2)
+        names = {f"{kind}_node_{node}" for kind in _KINDS for node in nodes}
+        if set(kept) != names or any(len(options) != 2 for options in kept.values()):
+            raise ValueError(
+                "Decisions of a DARTSSpace must keep two options for each of normal_node_0, ..., reduce_node_0, ..., "
+                f"as many nodes of each kind. Received: {kept}. Were they made for another space?"
+            )
+        genotype: dict[str, list[tuple[str, int]]] = {}
+        for kind in _KINDS:
+            options = [option.partition("/") for node in nodes for option in kept[f"{kind}_node_{node}"]]
+            genotype[kind] = [(operation, int(source) if source.isdigit() else -1) for source, _, operation in options]
+        DARTSSpace.decisions_from_genotype(normal=genotype["normal"], reduce=genotype["reduce"])
+        return genotype
+
+
+def _node_options(where: str, num_inputs: int, pairs: Sequence[Any]) -> list[str]:
+    well_formed = [
+        isinstance(pair, (tuple, list))
+        and len(pair) == 2
+        and pair[0] in _KEPT
+        and isinstance(pair[1], (int, np.integer))
+        for pair in pairs
+    ]
+    sources = [pair[1] for pair in pairs] if all(well_formed) else []
+    if len(set(sources)) < 2 or not set(sources) <= set(range(num_inputs)):
+        raise ValueError(
+            f"A node must have two pairs of an operation and an input, the operations among {_KEPT}, the inputs "
+            f"different and from 0 to {num_inputs - 1}, at {where}. Received: {list(pairs)}. Correct the genotype."
+        )
+    return [f"{int(source)}/{operation}" for operation, source in sorted(pairs, key=lambda pair: pair[1])]

@@ -1,0 +1,93 @@
+"""What may be searched."""
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_dha.spaces.choice import Choice
+from keras_dha.spaces.chooser import Chooser
+from keras_dha.spaces.decisions import Decisions
+
+
+class SearchSpace(abc.ABC):
+    """A family of networks, written once as `build(choose)`.
+
+    Args:
+        input_shape: Shape of one example, such as `(height, width, channels)`.
+        num_classes: Number of outputs of the networks.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+
+    ```python
+    @keras.saving.register_keras_serializable()
+    class TinySpace(keras_dha.SearchSpace):
+        def build(self, choose):
+            inputs = keras.Input(self.input_shape)
+            x = inputs
+            for stage in range(3):
+                kernels = {
+                    f"conv{k}": lambda k=k: keras.layers.Conv2D(16, k, padding="same", activation="relu")
+                    for k in (1, 3, 5)
+                }
+                x = choose.op(f"stage_{stage}", kernels)(x)
+            x = keras.layers.GlobalAveragePooling2D()(x)
+            return keras.Model(inputs, keras.layers.Dense(self.num_classes)(x))
+    ```
+    """
+
+    def __init__(self, input_shape: Sequence[int], num_classes: int) -> None:
+        sizes = list(input_shape) if isinstance(input_shape, Sequence) else [None]
+        if not all(isinstance(size, (int, np.integer)) and size > 0 for size in [*sizes, num_classes]):
+            raise ValueError(
+                "input_shape must be a sequence of positive integers, and num_classes a positive integer. "
+                f"Received: input_shape={input_shape}, num_classes={num_classes}. Leave the batch size out."
+            )
+        self.input_shape = tuple(int(size) for size in input_shape)
+        self.num_classes = int(num_classes)
+
+    @abc.abstractmethod
+    def build(self, choose: Chooser) -> keras.Model:
+        """The network, from `keras.Input(self.input_shape)` to logits, asking `choose` what is open."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; a subclass adds its own."""
+        return {"input_shape": list(self.input_shape), "num_classes": self.num_classes}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SearchSpace":
+        """A space from what `get_config` returned."""
+        return cls(**config)
+
+    def choices(self) -> tuple[Choice, ...]:
+        """The questions that `build` asks, in order."""
+        chooser = _FirstChooser()
+        self.build(chooser)
+        return tuple(chooser.choices.values())
+
+    def random_decisions(self, *, seed: int | None = None) -> Decisions:
+        """One network, drawn uniformly: the inputs of each choice first, then the option of each."""
+        rng = np.random.default_rng(seed)
+        kept: dict[str, tuple[str, ...]] = {}
+        for choice in self.choices():
+            groups = np.array(choice.group_numbers)
+            scores = rng.random(len(groups)) + rng.permutation(groups.max() + 1)[groups]
+            kept[choice.name] = tuple(choice.options[i] for i in choice.top(scores))
+        return Decisions(kept)
+
+
+class _FirstChooser(Chooser):
+    """Answers every question with its first options: enough to list the questions."""
+
+    def _answer_op(self, choice: Choice, options: Any, x: Any) -> Any:
+        return options[choice.options[choice.top(np.zeros(len(choice.options)))[0]]]()(x)
+
+    def _answer_node(self, choice: Choice, options: Any, inputs: list[Any]) -> Any:
+        kept = [choice.options[i].split("/", 1) for i in choice.top(np.zeros(len(choice.options)))]
+        outputs = [options[op](int(i))(inputs[int(i)]) for i, op in kept]
+        return keras.layers.Add()(outputs) if len(outputs) > 1 else outputs[0]

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from keras_dha.spaces import Choice
+
+# Two inputs with two operations each; "none" may take weight, and is never kept.
+NODE = Choice("node", ("0/none", "0/conv", "1/none", "1/conv"), groups=(0, 0, 1, 1), excluded=("0/none", "1/none"))
+
+
+def test_top_is_the_largest_score() -> None:
+    assert Choice("op", ("a", "b", "c")).top([1.0, 3.0, 2.0]).tolist() == [1]
+
+
+def test_top_keeps_the_order_of_the_options() -> None:
+    assert Choice("op", ("a", "b", "c"), keep=2).top([1.0, 2.0, 3.0]).tolist() == [1, 2]
+
+
+def test_top_gives_ties_to_the_first_option() -> None:
+    assert Choice("op", ("a", "b", "c"), keep=2).top([0.0, 0.0, 0.0]).tolist() == [0, 1]
+
+
+def test_top_takes_one_of_a_group() -> None:
+    choice = Choice("node", ("0/a", "0/b", "1/a", "1/b"), keep=2, groups=(0, 0, 1, 1))
+    assert choice.top([9.0, 8.0, 1.0, 2.0]).tolist() == [0, 3]
+
+
+def test_top_leaves_excluded_options_out() -> None:
+    assert NODE.top([9.0, 1.0, 8.0, 2.0]).tolist() == [3]
+    assert NODE.allowed.tolist() == [False, True, False, True]
+
+
+def test_nan_is_never_the_top() -> None:
+    assert Choice("op", ("a", "b")).top(np.array([np.nan, -5.0])).tolist() == [1]
+
+
+def test_without_groups_each_option_stands_alone() -> None:
+    assert Choice("op", ("a", "b", "c")).group_numbers == (0, 1, 2)
+
+
+@pytest.mark.parametrize("options", [(), ("a", "a")])
+def test_options_must_differ(options: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"'op' must be at least one name, all different. Received: options=\("):
+        Choice("op", options)
+
+
+def test_excluded_options_must_be_options() -> None:
+    with pytest.raises(ValueError, match=r"Received: excluded=\('c',\), options=\('a', 'b'\). Remove \['c'\]"):
+        Choice("op", ("a", "b"), excluded=("c",))
+
+
+def test_one_group_number_for_each_option() -> None:
+    with pytest.raises(ValueError, match=r"Received: groups=\(0,\)"):
+        Choice("op", ("a", "b"), groups=(0,))
+
+
+@pytest.mark.parametrize("keep", [0, 3])
+def test_keep_must_be_possible(keep: int) -> None:
+    with pytest.raises(ValueError, match=f"between 1 and 2 options .* Received: keep={keep}"):
+        Choice("node", NODE.options, keep=keep, groups=NODE.groups, excluded=NODE.excluded)
+
+
+def test_a_group_of_excluded_options_cannot_be_kept() -> None:
+    with pytest.raises(ValueError, match="between 1 and 1 options"):
+        Choice("node", ("0/conv", "1/none"), keep=2, groups=(0, 1), excluded=("1/none",))

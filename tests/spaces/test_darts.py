@@ -1,0 +1,149 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_dha.derivation import FixedChooser
+from keras_dha.spaces import DARTSSpace, Decisions
+
+# "DARTS_V2" of the published code.
+NORMAL = [
+    *[("sep_conv_3x3", 0), ("sep_conv_3x3", 1), ("sep_conv_3x3", 0), ("sep_conv_3x3", 1)],
+    *[("sep_conv_3x3", 1), ("skip_connect", 0), ("skip_connect", 0), ("dil_conv_3x3", 2)],
+]
+REDUCE = [
+    *[("max_pool_3x3", 0), ("max_pool_3x3", 1), ("skip_connect", 2), ("max_pool_3x3", 1)],
+    *[("max_pool_3x3", 0), ("skip_connect", 2), ("skip_connect", 2), ("max_pool_3x3", 1)],
+]
+PAIR = [("skip_connect", 0), ("dil_conv_5x5", 1)]
+
+
+def built(genotype: dict, shape: tuple[int, int, int] = (8, 8, 3), **sizes: int) -> keras.Model:
+    return DARTSSpace(shape, 10, **sizes).build(FixedChooser(DARTSSpace.decisions_from_genotype(**genotype)))
+
+
+def num_trainable(model: keras.Model) -> int:
+    return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+
+
+def test_the_published_network_has_the_published_size() -> None:
+    model = built({"normal": NORMAL, "reduce": REDUCE}, channels=36, cells=20)
+    assert num_trainable(model) == 3_349_342  # "3.3 M" in the paper
+
+
+def test_parameters_counted_by_hand() -> None:
+    # Cells 0 (normal, 1 channel), 1 and 2 (reduction, 2 and 4 channels); one node, two inputs, all skip connections.
+    model = built(
+        {"normal": [("skip_connect", 0), ("skip_connect", 1)], "reduce": [("skip_connect", 0), ("skip_connect", 1)]},
+        channels=1,
+        cells=3,
+        nodes=1,
+    )
+    stem = 3 * 3 * 3 * 3 + 2 * 3
+    cell_0 = 2 * (3 * 1 + 2 * 1)  # two 1x1 convolutions from the stem's 3 channels
+    cell_1 = (
+        (3 * 2 + 2 * 2) + (1 * 2 + 2 * 2) + 2 * (2 * 2 + 2 * 2)
+    )  # from the stem and cell 0; two factorized reductions
+    cell_2 = (1 * 4 + 2 * 4) + (2 * 4 + 2 * 4) + 2 * (4 * 4 + 2 * 4)  # from cells 0 (factorized) and 1; two reductions
+    assert num_trainable(model) == stem + cell_0 + cell_1 + cell_2 + (4 * 10 + 10)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (7, 5, 3)])
+def test_a_published_cell_gives_finite_logits(shape: tuple[int, int, int]) -> None:
+    model = built({"normal": NORMAL, "reduce": REDUCE}, shape, channels=2, cells=4)
+    assert np.isfinite(model(np.ones((2, *shape), "float32"), training=True)).all()
+
+
+def test_cells_of_a_kind_share_their_decisions() -> None:
+    chooser = FixedChooser(DARTSSpace.decisions_from_genotype(normal=PAIR, reduce=PAIR))
+    DARTSSpace((8, 8, 1), 2, channels=1, cells=6, nodes=1).build(chooser)
+    kinds = [name for name, option, _ in chooser.branches if option == "0/skip_connect"]
+    normal, reduce = "normal_node_0", "reduce_node_0"
+    assert kinds == [normal, normal, reduce, normal, reduce, normal]  # cells 6 // 3 and 2 * 6 // 3
+
+
+def test_pictures_are_halved_by_reduction_cells_only() -> None:
+    chooser = FixedChooser(DARTSSpace.decisions_from_genotype(normal=PAIR, reduce=PAIR))
+    DARTSSpace((8, 8, 1), 2, channels=1, cells=6, nodes=1).build(chooser)
+    sides = [layer.output.shape[1:] for _, option, layer in chooser.branches if option == "1/dil_conv_5x5"]
+    assert sides == [(8, 8, 1), (8, 8, 1), (4, 4, 2), (4, 4, 2), (2, 2, 4), (2, 2, 4)]
+
+
+def test_a_cell_is_the_concatenation_of_its_nodes() -> None:
+    space = DARTSSpace((4, 4, 1), 2, channels=1, cells=3, nodes=2)
+    skips = [("skip_connect", 0), ("skip_connect", 1), ("skip_connect", 1), ("skip_connect", 2)]
+    chooser = FixedChooser(space.decisions_from_genotype(normal=skips, reduce=skips))
+    first, second = keras.Input((1, 1, 1)), keras.Input((1, 1, 1))
+    cell = keras.Model([first, second], space._cell(chooser, False, 1, [first, second]))
+    output = cell([np.full((1, 1, 1, 1), 1.0), np.full((1, 1, 1, 1), 10.0)])
+    np.testing.assert_array_equal(np.ravel(output), [11.0, 21.0])  # 1 + 10, 10 + 11
+
+
+def test_three_cells_are_needed_for_both_kinds() -> None:
+    with pytest.raises(ValueError, match=r"cells must be an integer, 3 or more. Received: cells=2"):
+        DARTSSpace((8, 8, 1), 2, cells=2)
+
+
+def test_from_genotype() -> None:
+    decisions = DARTSSpace.decisions_from_genotype(normal=PAIR, reduce=[("avg_pool_3x3", 1), ("max_pool_3x3", 0)])
+    assert decisions == Decisions(
+        {"normal_node_0": ["0/skip_connect", "1/dil_conv_5x5"], "reduce_node_0": ["0/max_pool_3x3", "1/avg_pool_3x3"]}
+    )
+
+
+def test_decisions_from_a_genotype_are_valid() -> None:
+    decisions = DARTSSpace.decisions_from_genotype(normal=NORMAL, reduce=REDUCE)
+    decisions.validate(DARTSSpace((4, 4, 1), 2, channels=1, cells=3).choices())
+
+
+def test_genotype_and_back() -> None:
+    decisions = DARTSSpace.decisions_from_genotype(normal=NORMAL, reduce=REDUCE)
+    genotype = DARTSSpace.to_genotype(decisions)
+    assert DARTSSpace.decisions_from_genotype(**genotype) == decisions
+    assert genotype["normal"][4:6] == [("skip_connect", 0), ("sep_conv_3x3", 1)]  # in the order of the inputs
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("sep_conv_7x7", 0), ("skip_connect", 1)],  # unknown operation
+        [("none", 0), ("skip_connect", 1)],  # never kept
+        [("skip_connect", 0), ("dil_conv_5x5", 0)],  # the same input twice
+        [("skip_connect", 0), ("dil_conv_5x5", 2)],  # an input that comes later
+        [("skip_connect", 0), ("dil_conv_5x5", -1)],
+        [("skip_connect", 0), ("dil_conv_5x5", "1")],
+        [(0, "skip_connect"), (1, "skip_connect")],
+        ["skip_connect", "skip_connect"],
+    ],
+)
+def test_a_node_that_is_not_of_the_space(pairs: list[Any]) -> None:
+    with pytest.raises(ValueError, match=r"two pairs of an operation and an input, .* at reduce node 0") as error:
+        DARTSSpace.decisions_from_genotype(normal=PAIR, reduce=pairs)
+    assert f"Received: {pairs}." in str(error.value)
+
+
+@pytest.mark.parametrize(("normal", "reduce"), [(PAIR, []), ([], []), (PAIR[:1], PAIR[:1]), (PAIR * 2, PAIR)])
+def test_cells_of_different_length(normal: list, reduce: list) -> None:
+    with pytest.raises(ValueError, match=f"Received: {len(normal)} pairs in normal, {len(reduce)} in reduce"):
+        DARTSSpace.decisions_from_genotype(normal=normal, reduce=reduce)
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        {"edge": "none"},
+        {"normal_node_0": ["0/skip_connect", "1/skip_connect"]},
+        {"normal_node_0": ["0/skip_connect"], "reduce_node_0": ["0/skip_connect", "1/skip_connect"]},
+    ],
+)
+def test_genotype_of_decisions_of_another_space(decisions: dict) -> None:
+    with pytest.raises(ValueError, match=r"Decisions of a DARTSSpace must keep two options .* Received: Decisions"):
+        DARTSSpace.to_genotype(decisions)
+
+
+@pytest.mark.parametrize("option", ["skip_connect", "x/skip_connect", "0/none", "1/skip_connect"])
+def test_genotype_of_unknown_options(option: str) -> None:
+    kept = {"normal_node_0": [option, "1/skip_connect"], "reduce_node_0": ["0/skip_connect", "1/skip_connect"]}
+    with pytest.raises(ValueError, match=r"at normal node 0. Received: "):
+        DARTSSpace.to_genotype(kept)

@@ -1,0 +1,149 @@
+"""Contract of the ready-made spaces: whoever is listed is tested."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_dha import spaces
+from keras_dha.derivation import FixedChooser
+from keras_dha.spaces import Choice, Chooser, ImageSpace
+from keras_dha.spaces.chooser import as_layer
+
+SMALL = {
+    "NASBench201Space": {"channels": 2, "cells_per_stage": 1, "stages": 3},
+    "DARTSSpace": {"channels": 2, "cells": 3, "nodes": 2},
+}
+NAMES = sorted(
+    name
+    for name in spaces.__all__
+    if issubclass(getattr(spaces, name), ImageSpace) and getattr(spaces, name) is not ImageSpace
+)
+SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (33, 31, 3)]
+
+
+def small(name: str, shape: tuple[int, ...] = (8, 8, 1), **changes: Any) -> ImageSpace:
+    return getattr(spaces, name)(shape, 10, **{**SMALL[name], **changes})
+
+
+class EveryOption(Chooser):
+    """Builds every option of every question, and goes on with the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[set[tuple]] = []
+
+    def _answer_op(self, choice: Choice, options: Any, x: Any) -> Any:
+        outputs = [as_layer(make(), x)(x) for make in options.values()]
+        self.shapes.append({output.shape for output in outputs})
+        return outputs[0]
+
+    def _answer_node(self, choice: Choice, options: Any, inputs: list[Any]) -> Any:
+        outputs = [as_layer(make(i), x)(x) for i, x in enumerate(inputs) for make in options.values()]
+        self.shapes.append({output.shape for output in outputs})
+        return outputs[0]
+
+
+def leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers inside, containers included."""
+    return [layer, *(leaf for inner in getattr(layer, "layers", []) for leaf in leaves(inner))]
+
+
+def test_every_ready_made_space_is_here() -> None:
+    assert sorted(SMALL) == NAMES
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_all_options_of_a_choice_give_one_shape(name: str, shape: tuple[int, ...]) -> None:
+    chooser = EveryOption()
+    small(name, shape).build(chooser)
+    assert len(chooser.shapes) >= len(chooser.choices) > 0
+    assert all(len(shapes) == 1 for shapes in chooser.shapes)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_random_network_gives_finite_logits(name: str, shape: tuple[int, ...]) -> None:
+    space = small(name, shape)
+    model = space.build(FixedChooser(space.random_decisions(seed=math.prod(shape)).validate(space.choices())))
+    logits = model(np.ones((2, *shape), "float32"), training=True)
+    assert logits.shape == (2, 10)
+    assert np.isfinite(logits).all()
+
+
+# Keras reads variables without the copy argument that NumPy 2 wants.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_derived_model_is_stock_keras(name: str, tmp_path: Path) -> None:
+    space = small(name)
+    chooser = FixedChooser(space.random_decisions(seed=1), {space.choices()[0].name: {}})
+    model = space.build(chooser)
+    assert {type(layer).__module__.split(".")[0] for layer in leaves(model)} == {"keras"}
+    assert "keras_dha" not in model.to_json()
+    model.save(tmp_path / "model.keras")
+    x = np.linspace(0.0, 1.0, 2 * 64, dtype="float32").reshape(2, 8, 8, 1)
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "model.keras")(x), model(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_derived_model_trains(name: str) -> None:
+    space = small(name)
+    model = space.build(FixedChooser(space.random_decisions(seed=2)))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(np.random.default_rng(0).random((8, 8, 8, 1), "float32"), np.arange(8), epochs=2, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_derived_model_in_mixed_precision(name: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        space = small(name)
+        logits = space.build(FixedChooser(space.random_decisions(seed=3)))(np.ones((2, 8, 8, 1), "float32"))
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(logits, "float32"))).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_choices_are_names_of_layers(name: str) -> None:
+    for choice in small(name).choices():
+        assert choice.name.replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_and_back(name: str) -> None:
+    space = small(name, (9, 7, 3), affine=False)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(space))
+    assert type(copy) is type(space)
+    assert copy.get_config() == space.get_config()
+    assert copy.get_config() == {"input_shape": [9, 7, 3], "num_classes": 10, "affine": False, **SMALL[name]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sizes_must_be_positive_integers(name: str) -> None:
+    for argument in SMALL[name]:
+        for value in (0, 1.0, True, None):
+            with pytest.raises(ValueError, match=f"{argument} must be an integer, .* Received: {argument}={value}"):
+                small(name, **{argument: value})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_have_three_axes(name: str) -> None:
+    with pytest.raises(ValueError, match=r"\(height, width, channels\). Received: input_shape=\(28, 28\)"):
+        small(name, (28, 28))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_channels_come_last(name: str) -> None:
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match=r"Received: keras.config.image_data_format\(\)='channels_first'"):
+            small(name)
+    finally:
+        keras.config.set_image_data_format("channels_last")
