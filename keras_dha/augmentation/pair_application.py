@@ -1,0 +1,108 @@
+"""Two transforms for each image, at the price of about one."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from keras import ops
+
+from keras_dha.augmentation.geometric_transforms import GeometricTransform
+from keras_dha.augmentation.resampling import Fill, affine_resample
+from keras_dha.augmentation.transform import Tensor, Transform, where_image
+
+# A function of some images and of their rows in the batch.
+Branch = Callable[[Tensor, Tensor], Tensor]
+
+
+def apply_pairs(
+    images: Tensor,
+    transforms: Sequence[Transform],
+    pairs: Tensor,
+    strength: Tensor,
+    sign: Tensor,
+    *,
+    fill: Fill = 0.0,
+    static_shapes: bool = False,
+) -> Tensor:
+    """Applies `transforms[pairs[i, 0]]`, then `transforms[pairs[i, 1]]`, to image `i`.
+
+    In three passes: colours by the first operation, all geometry, colours by the second. That is the order asked for,
+    because a geometric operation is never between two of its image's colour operations in another order. Two geometric
+    operations of one image become one map and one resampling, so that nothing is lost at the border between them.
+
+    Args:
+        images: In [0, 1], shape `(batch, height, width, channels)`.
+        transforms: The operations that `pairs` counts.
+        pairs: int32, shape `(batch, 2)`.
+        strength: In [0, 1], shape `(batch, 2)`.
+        sign: -1 or +1, shape `(batch, 2)`.
+        fill: What geometry shows outside of an image.
+        static_shapes: If false, each operation runs on just the images that drew it. If true, each runs on the whole
+            batch and is selected: several times the work, but the static shapes that XLA asks for.
+
+    Returns:
+        Shape of `images`.
+    """
+    route = _select if static_shapes else _partition
+    colors = [k for k, transform in enumerate(transforms) if not isinstance(transform, GeometricTransform)]
+    groups = np.full(len(transforms), len(colors), "int32")  # Those without a colour operation come last.
+    groups[colors] = np.arange(len(colors))
+
+    def color(images: Tensor, slot: int) -> Tensor:
+        branches = [_color_branch(transforms[k], strength[:, slot], sign[:, slot]) for k in colors]
+        return route(images, ops.take(ops.convert_to_tensor(groups), pairs[:, slot], axis=0), branches)
+
+    maps, moved = _geometry(images, transforms, pairs, strength, sign)
+
+    def warp(some: Tensor, rows: Tensor) -> Tensor:
+        warped = affine_resample(some, ops.take(maps, rows, axis=0), fill, static_shapes=static_shapes)
+        return ops.clip(warped, 0.0, 1.0)
+
+    out = color(images, 0)
+    if len(colors) < len(transforms):
+        out = route(out, ops.where(moved, 0, 1), [warp])
+    return ops.reshape(color(out, 1), ops.shape(images))
+
+
+def _color_branch(transform: Transform, strength: Tensor, sign: Tensor) -> Branch:
+    return lambda images, rows: transform(images, ops.take(strength, rows, axis=0), ops.take(sign, rows, axis=0))
+
+
+def _geometry(
+    images: Tensor, transforms: Sequence[Transform], pairs: Tensor, strength: Tensor, sign: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The map of each image, shape `(batch, 3, 3)`, and whether it is one, shape `(batch,)`."""
+    height, width = ops.shape(images)[1:3]
+    drawn, strength, sign = (ops.reshape(values, (-1,)) for values in (pairs, strength, sign))  # (2 * batch,)
+    maps = ops.broadcast_to(ops.eye(3, dtype="float32"), (ops.shape(drawn)[0], 3, 3))
+    moved = ops.zeros_like(drawn, dtype="bool")
+    for k, transform in enumerate(transforms):
+        if isinstance(transform, GeometricTransform):
+            here = ops.equal(drawn, k)
+            matrix = transform.matrix(transform.argument(strength, sign), height, width)
+            maps, moved = ops.where(here[:, None, None], matrix, maps), ops.logical_or(moved, here)
+    maps = ops.reshape(maps, (-1, 2, 3, 3))
+    return ops.matmul(maps[:, 0], maps[:, 1]), ops.any(ops.reshape(moved, (-1, 2)), axis=1)
+
+
+def _partition(images: Tensor, groups: Tensor, branches: Sequence[Branch]) -> Tensor:
+    """Each image through the branch of its group, only there; those of the group `len(branches)` stay."""
+    order = ops.argsort(groups)
+    counts = ops.sum(ops.one_hot(groups, len(branches) + 1, dtype="int32"), axis=0)
+    ends = ops.cumsum(counts)
+    starts = ends - counts
+    images = ops.take(images, order, axis=0)
+    parts = [
+        branch(images[starts[group] : ends[group]], order[starts[group] : ends[group]])
+        for group, branch in enumerate(branches)
+    ]
+    parts.append(images[starts[len(branches)] :])
+    return ops.take(ops.concatenate(parts, axis=0), ops.argsort(order), axis=0)
+
+
+def _select(images: Tensor, groups: Tensor, branches: Sequence[Branch]) -> Tensor:
+    """What `_partition` does, in static shapes: every branch on every image."""
+    rows = ops.arange(ops.shape(images)[0], dtype="int32")
+    out = images
+    for group, branch in enumerate(branches):
+        out = where_image(ops.equal(groups, group), branch(images, rows), out)
+    return out

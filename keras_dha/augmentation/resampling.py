@@ -1,0 +1,79 @@
+"""Images at new places: one affine map an image, bilinear."""
+
+from collections.abc import Sequence
+
+from keras import ops
+
+from keras_dha.augmentation.transform import Tensor
+
+Fill = float | Sequence[float]
+
+
+def affine_resample(images: Tensor, maps: Tensor, fill: Fill = 0.0, *, static_shapes: bool = False) -> Tensor:
+    """Every output pixel `p` gets the input at `maps @ p`, bilinear, `fill` outside.
+
+    Args:
+        images: Shape `(batch, height, width, channels)`.
+        maps: Shape `(batch, 3, 3)`, last row (0, 0, 1). Points are `(x, y, 1)` in pixels from the image's centre.
+        fill: What is seen outside of an image: a number, or one for each channel.
+        static_shapes: Gathers pixels, which XLA compiles, instead of Keras's `affine_transform`, which has a kernel of
+            its own on a CPU or GPU (about twice as fast on a CPU) and none in XLA.
+
+    Returns:
+        Shape of `images`.
+    """
+    coefficients = _from_corner(maps, *_size(images))
+    if not isinstance(fill, (int, float)):
+        offset = ops.convert_to_tensor(list(fill), dtype=images.dtype)
+        return offset + _resample(images - offset, coefficients, 0.0, static_shapes)
+    return _resample(images, coefficients, float(fill), static_shapes)
+
+
+def _size(images: Tensor) -> tuple[Tensor, Tensor]:
+    height, width = ops.shape(images)[1:3]
+    return ops.cast(height, "float32"), ops.cast(width, "float32")
+
+
+def _from_corner(maps: Tensor, height: Tensor, width: Tensor) -> Tensor:
+    """The first six coefficients of the maps, for pixels counted from the upper left one: shape `(batch, 6)`."""
+    x, y = (width - 1.0) / 2.0, (height - 1.0) / 2.0
+    linear, shift = maps[:, :2, :2], maps[:, :2, 2]
+    center = ops.stack([x, y])
+    shift = shift + center - ops.sum(linear * center, axis=-1)
+    return ops.reshape(ops.concatenate([linear, shift[:, :, None]], axis=-1), (-1, 6))
+
+
+def _resample(images: Tensor, coefficients: Tensor, fill: float, static_shapes: bool) -> Tensor:
+    if static_shapes:
+        return _gather_bilinear(images, coefficients, fill)
+    projective = ops.pad(coefficients, ((0, 0), (0, 2)))
+    return ops.image.affine_transform(
+        images,
+        projective,
+        interpolation="bilinear",
+        fill_mode="constant",
+        fill_value=fill,
+        data_format="channels_last",
+    )
+
+
+def _gather_bilinear(images: Tensor, coefficients: Tensor, fill: float) -> Tensor:
+    shape = ops.shape(images)
+    height, width = _size(images)
+    a, b, c, d, e, f = (ops.reshape(coefficients[:, i], (-1, 1, 1)) for i in range(6))
+    columns = ops.arange(width, dtype="float32")[None, None, :]
+    rows = ops.arange(height, dtype="float32")[None, :, None]
+    # A frame of one pixel (two behind) holds `fill`, so that the four neighbours of a clipped point always exist.
+    x = ops.clip(a * columns + b * rows + c, -1.0, width)
+    y = ops.clip(d * columns + e * rows + f, -1.0, height)
+    left, upper = ops.floor(x), ops.floor(y)
+    framed = ops.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0)), constant_values=fill)
+    pixels = ops.reshape(framed, (-1, images.shape[-1]))
+    stride = shape[2] + 3
+    first = ops.arange(shape[0], dtype="int32")[:, None, None] * (shape[1] + 3) * stride
+    corner = first + (ops.cast(upper, "int32") + 1) * stride + ops.cast(left, "int32") + 1
+    right, lower = (x - left)[..., None], (y - upper)[..., None]
+    top = (1.0 - right) * ops.take(pixels, corner, axis=0) + right * ops.take(pixels, corner + 1, axis=0)
+    corner = corner + stride
+    bottom = (1.0 - right) * ops.take(pixels, corner, axis=0) + right * ops.take(pixels, corner + 1, axis=0)
+    return (1.0 - lower) * top + lower * bottom
