@@ -1,0 +1,50 @@
+"""A learned learning rate."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_dha.hypergradients.one_step import learning_rate_gradient
+from keras_dha.hyperparameters.hyperparameter import Hyperparameter, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class LearningRate(Hyperparameter):
+    """The weight optimizer's learning rate, `d(held-out loss)/d(log(value)) = <g, w' - w>`.
+
+    See `hypergradients.learning_rate_gradient` for the optimizers with which this is exact.
+
+    Args:
+        initial: The learning rate at the start. Defaults to 0.05.
+        bounds: Lowest and highest learning rate, `0 < low < high`. Defaults to (1e-4, 1.0).
+        space: `"log"` or `"raw"`. Defaults to `"log"`.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: As `Hyperparameter`.
+
+    Example:
+
+    >>> rate = LearningRate(0.5, bounds=(0.1, 1.0))
+    >>> float(rate.hypergradient([[2.0]], displacement=[[-0.25]], weights=[[1.0]], learning_rate=0.5))
+    -0.5
+
+    Reference: the released code of DHA (https://arxiv.org/abs/2109.05765) learns the raw value, within (1e-3, 0.05) for
+    CIFAR-100, from the middle of the bounds; here the logarithm, by default.
+    """
+
+    def __init__(
+        self, initial: float = 0.05, bounds: Sequence[float] = (1e-4, 1.0), *, space: str = "log", **kwargs: Any
+    ) -> None:
+        super().__init__(initial, bounds, space=space, **kwargs)
+
+    def log_gradient(
+        self,
+        held_out_gradients: Sequence[Tensor | None],
+        displacement: Sequence[Tensor],
+        weights: Sequence[Tensor],
+        learning_rate: Tensor,
+    ) -> Tensor:
+        """`<g, w' - w>`."""
+        return learning_rate_gradient(held_out_gradients, displacement)

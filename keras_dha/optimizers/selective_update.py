@@ -1,0 +1,68 @@
+"""An optimizer's step that leaves some of its variables alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+
+class SelectiveUpdate:
+    """Applies gradients to the active variables only: the others keep their value, and so do their slots.
+
+    A gradient of zero is not enough for that: momentum and decay go on moving a variable whose gradient is zero.
+
+    Args:
+        optimizer: An optimizer that has not been built yet.
+        variables: All variables that it will ever train.
+
+    Raises:
+        ValueError: If the optimizer is in use already.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
+        if optimizer.built:
+            raise ValueError(
+                f"The optimizer must be new. Received: optimizer={optimizer.name!r}, built. "
+                "Make another one with the same settings."
+            )
+        self.optimizer = optimizer
+        self._slots: dict[int, list[keras.Variable]] = {id(variable): [] for variable in variables}
+        make_slot = optimizer.add_variable_from_reference
+
+        def recording(reference_variable: keras.Variable, *args: Any, **kwargs: Any) -> keras.Variable:
+            slot = make_slot(reference_variable, *args, **kwargs)
+            self._slots[id(reference_variable)].append(slot)
+            return slot
+
+        optimizer.add_variable_from_reference = recording
+        try:
+            optimizer.build(list(variables))
+        finally:
+            del optimizer.add_variable_from_reference
+
+    def apply(
+        self, gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable], active: Sequence[Tensor | bool]
+    ) -> None:
+        """One step of the optimizer.
+
+        Args:
+            gradients: One a variable; a variable whose gradient is None is left out.
+            variables: Variables, all among those given at construction.
+            active: For each variable True, or a boolean scalar tensor: whether it moves in this step.
+        """
+        known = [(g, v, a) for g, v, a in zip(gradients, variables, active) if g is not None]
+        if not known:
+            return
+        gated: dict[int, tuple[Tensor, list[keras.Variable]]] = {}
+        for _, variable, moves in known:
+            if moves is not True:
+                _, held = gated.setdefault(id(moves), (moves, []))
+                held.extend([variable, *self._slots[id(variable)]])
+        before = {key: [ops.copy(variable) for variable in group] for key, (_, group) in gated.items()}
+        self.optimizer.apply([g for g, _, _ in known], [v for _, v, _ in known])
+        for key, (moves, group) in gated.items():
+            for variable, value in zip(group, before[key]):
+                variable.assign(ops.where(moves, variable, value))

@@ -1,0 +1,83 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_dha.hypergradients import inner_product, learning_rate_gradient, weight_decay_gradient
+
+TARGET = tf.constant([3.0, -1.0, 0.5], tf.float64)
+START, VELOCITY = tf.constant([1.0, 2.0, -1.0], tf.float64), tf.constant([0.1, -0.3, 0.2], tf.float64)
+
+
+def train_gradient(w):
+    return tf.constant([1.0, 4.0, 0.5], tf.float64) * (w - 1.0)
+
+
+def held_out_loss(w):
+    return tf.reduce_sum((w - TARGET) ** 4)
+
+
+def step(learning_rate, weight_decay, *, decoupled):
+    """One step of SGD in the PyTorch form, and the weights that it reaches."""
+    decay = weight_decay * START
+    velocity = 0.9 * VELOCITY + train_gradient(START) + (0.0 if decoupled else decay)
+    return START - learning_rate * velocity - (learning_rate * decay if decoupled else 0.0)
+
+
+def closed_forms(learning_rate, weight_decay, *, decoupled):
+    w = step(learning_rate, weight_decay, decoupled=decoupled)
+    with tf.GradientTape() as tape:
+        tape.watch(w)
+        loss = held_out_loss(w)
+    gradients = [tape.gradient(loss, w)]
+    return (
+        float(learning_rate_gradient(gradients, [w - START])),
+        float(weight_decay_gradient(gradients, [START], learning_rate, weight_decay)),
+    )
+
+
+@pytest.mark.parametrize("decoupled", [True, False])
+def test_closed_forms_equal_autodiff_and_differences(decoupled):  # A3
+    found = closed_forms(0.05, 0.01, decoupled=decoupled)
+    logs = [tf.Variable(tf.math.log(tf.constant(value, tf.float64))) for value in (0.05, 0.01)]
+    with tf.GradientTape() as tape:
+        loss = held_out_loss(step(tf.exp(logs[0]), tf.exp(logs[1]), decoupled=decoupled))
+    np.testing.assert_allclose(found, tape.gradient(loss, logs), rtol=1e-12)
+    h = 1e-5
+    value = lambda a, b: float(held_out_loss(step(0.05 * np.exp(a), 0.01 * np.exp(b), decoupled=decoupled)))  # noqa: E731
+    differences = [(value(h, 0) - value(-h, 0)) / (2 * h), (value(0, h) - value(0, -h)) / (2 * h)]
+    np.testing.assert_allclose(found, differences, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.RMSprop])
+def test_learning_rate_gradient_is_exact_for_keras_optimizers_whose_step_is_in_proportion_to_it(make):
+    def loss_at(learning_rate):
+        weight = keras.Variable(START, dtype="float64")
+        make(learning_rate=learning_rate).apply([train_gradient(START)], [weight])
+        with tf.GradientTape() as tape:
+            loss = held_out_loss(weight.value)
+        return float(loss), float(learning_rate_gradient([tape.gradient(loss, weight.value)], [weight.value - START]))
+
+    # The optimizers keep their learning rate in float32, hence the wide difference and tolerance.
+    h = 1e-3
+    difference = (loss_at(0.05 * np.exp(h))[0] - loss_at(0.05 * np.exp(-h))[0]) / (2 * h)
+    assert loss_at(0.05)[1] == pytest.approx(difference, rel=1e-3)
+
+
+def test_inner_product_sums_over_tensors_and_skips_none():
+    a, b = [np.array([1.0, 2.0]), None, np.array([[3.0]])], [np.array([4.0, 5.0]), np.array(9.0), np.array([[6.0]])]
+    assert float(inner_product(a, b)) == 4 + 10 + 18
+    assert float(inner_product([None], [np.array(1.0)])) == 0.0
+    assert float(inner_product([], [])) == 0.0
+
+
+def test_half_precision_is_summed_in_float32():
+    ones = [tf.fill([300], tf.constant(300.0, tf.float16))]
+    product = inner_product(ones, ones)  # 2.7e7 does not fit into float16
+    assert product.dtype == "float32"
+    assert float(product) == 2.7e7
+
+
+def test_lists_of_different_lengths():
+    with pytest.raises(ValueError, match=r"Received: len\(a\)=1, len\(b\)=2"):
+        inner_product([1.0], [1.0, 2.0])

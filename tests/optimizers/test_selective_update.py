@@ -1,0 +1,79 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_dha.optimizers import MomentumSGD, SelectiveUpdate
+
+OPTIMIZERS = {
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01),
+    "nesterov": lambda: MomentumSGD(0.1, momentum=0.9, nesterov=True),
+    "adam": lambda: keras.optimizers.Adam(0.1, amsgrad=True),
+    "clipped": lambda: keras.optimizers.Adam(0.1, global_clipnorm=0.5),
+    "factored": lambda: keras.optimizers.Adafactor(0.1),
+    "averaged": lambda: keras.optimizers.SGD(0.1, momentum=0.9, use_ema=True, ema_overwrite_frequency=2),
+}
+
+
+def variables() -> list[keras.Variable]:
+    return [keras.Variable([[1.0, 2.0]]), keras.Variable([3.0])]
+
+
+GRADIENTS = [np.array([[0.5, -1.0]], "float32"), np.array([2.0], "float32")]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("in_graph", [True, False])
+def test_all_active_equals_the_plain_optimizer(name: str, in_graph: bool) -> None:
+    plain, ours = OPTIMIZERS[name](), OPTIMIZERS[name]()
+    expected, found = variables(), variables()
+    plain.build(expected)
+    update = SelectiveUpdate(ours, found)
+
+    def step(active: Any) -> None:
+        update.apply(GRADIENTS, found, [True, active])
+
+    for _ in range(3):
+        plain.apply(GRADIENTS, expected)
+        (tf.function(step) if in_graph else step)(tf.constant(True))
+    for a, b in zip([*expected, *plain.variables], [*found, *ours.variables], strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "averaged"])
+def test_the_inactive_do_not_move_by_a_bit(name: str) -> None:
+    optimizer, both = OPTIMIZERS[name](), variables()
+    update = SelectiveUpdate(optimizer, both)
+    update.apply(GRADIENTS, both, [True, True])  # now momentum would go on
+    slots = update._slots[id(both[1])]
+    assert slots
+    kept = [v.numpy() for v in [both[1], *slots]]
+    moved = both[0].numpy()
+    for _ in range(2):
+        update.apply(GRADIENTS, both, [True, tf.constant(False)])
+    for before, after in zip(kept, [both[1], *slots]):
+        np.testing.assert_array_equal(before, after.numpy())
+    assert not np.array_equal(moved, both[0].numpy())
+
+
+def test_a_gradient_of_none_leaves_its_variable_alone() -> None:
+    both = variables()
+    update = SelectiveUpdate(keras.optimizers.SGD(1.0), both)
+    update.apply([None, GRADIENTS[1]], both, [True, True])
+    assert [np.ravel(v).tolist() for v in both] == [[1.0, 2.0], [1.0]]
+    update.apply([None, None], both, [True, True])
+
+
+def test_the_optimizer_keeps_its_own_way_of_making_slots() -> None:
+    optimizer = keras.optimizers.Adam()
+    SelectiveUpdate(optimizer, variables())
+    assert "add_variable_from_reference" not in vars(optimizer)
+
+
+def test_an_optimizer_in_use() -> None:
+    optimizer = keras.optimizers.Adam(name="mine")
+    optimizer.build(variables())
+    with pytest.raises(ValueError, match=r"must be new. Received: optimizer='mine', built"):
+        SelectiveUpdate(optimizer, variables())
