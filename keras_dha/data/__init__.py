@@ -1,0 +1,31 @@
+"""Data sources, checks, and the split into training and held-out part.
+
+`PairedData` needs TensorFlow, which is loaded when that name is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from keras_dha.data.checks import DataError
+from keras_dha.data.sources import Source, load
+
+if TYPE_CHECKING:
+    from keras_dha.data.data_summary import ArraySpec as ArraySpec
+    from keras_dha.data.data_summary import DataSummary as DataSummary
+    from keras_dha.data.paired_data import PairedData as PairedData
+
+__all__ = ["ArraySpec", "DataError", "DataSummary", "PairedData", "Source", "load"]
+
+_LATE = {
+    "ArraySpec": "keras_dha.data.data_summary",
+    "DataSummary": "keras_dha.data.data_summary",
+    "PairedData": "keras_dha.data.paired_data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'keras_dha.data' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LATE[name]), name)
+    globals()[name] = value
+    return value
