@@ -1,0 +1,18 @@
+"""Where soft choices act: layers of a supernet."""
+
+from keras_dha.layers.batch_normalization import BatchNormalization, with_fused_normalization
+from keras_dha.layers.choice_weights import ChoiceWeights
+from keras_dha.layers.image_scaling import ImageScaling
+from keras_dha.layers.mixed_layer import MixedLayer
+from keras_dha.layers.mixed_node import MixedNode
+from keras_dha.layers.mixed_op import MixedOp
+
+__all__ = [
+    "BatchNormalization",
+    "ChoiceWeights",
+    "ImageScaling",
+    "MixedLayer",
+    "MixedNode",
+    "MixedOp",
+    "with_fused_normalization",
+]

@@ -1,0 +1,102 @@
+"""What the layers that act on a choice have in common."""
+
+import abc
+import math
+from typing import Any
+
+import keras
+
+from keras_dha.spaces import Choice
+
+Tensor = Any
+
+
+class MixedLayer(keras.layers.Layer, abc.ABC):
+    """A sum of branches, one branch an option, weighted by the weights of the options.
+
+    Before `settle`, a sparse mixture runs only the branches whose weight is not zero; a dense one runs all. After
+    `settle`, only the kept branches exist for the graph, and the weights that come in are not read.
+
+    Args:
+        choice: The choice that the branches answer.
+        branches: One layer an option, in the order of `choice.options`.
+        sparse: Whether at most `choice.keep` weights are other than zero.
+    """
+
+    def __init__(self, choice: Choice, branches: list[keras.layers.Layer], *, sparse: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.choice = choice
+        self.branches = branches
+        self.sparse = sparse
+        self._kept: dict[int, float] | None = None
+
+    def settle(self, kept: dict[int, float]) -> None:
+        """Keeps the branches at these positions, with these constant weights. Graphs must be traced anew."""
+        self._kept = dict(kept)
+
+    def reopen(self) -> None:
+        """Takes `settle` back. Graphs must be traced anew."""
+        self._kept = None
+
+    def count_parameters(self, inputs: list[Tensor]) -> list[int]:
+        """The number of trained parameters of each branch, on inputs of these shapes."""
+        specs = [keras.KerasTensor(tensor.shape, dtype=self.compute_dtype) for tensor in inputs]
+        for position, branch in enumerate(self.branches):
+            branch(self.source(position, specs))
+        return [sum(math.prod(v.shape) for v in branch.trainable_variables) for branch in self.branches]
+
+    @abc.abstractmethod
+    def source(self, position: int, inputs: list[Tensor]) -> Tensor:
+        """The input that the branch at `position` reads."""
+
+    @abc.abstractmethod
+    def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, training: bool | None) -> Tensor:
+        """The mixture, running only branches of non-zero weight."""
+
+    def build(self, input_shape: Any) -> None:
+        """Builds every branch, and checks that their outputs fit together.
+
+        Raises:
+            ValueError: If the output shapes differ.
+        """
+        inputs = [keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in input_shape[:-1]]
+        outputs = [branch(self.source(position, inputs)) for position, branch in enumerate(self.branches)]
+        if len({output.shape for output in outputs}) > 1:
+            received = {option: output.shape for option, output in zip(self.choice.options, outputs)}
+            raise ValueError(
+                f"All options of the choice {self.choice.name!r} must have the same output shape for inputs of shape "
+                f"{[tensor.shape for tensor in inputs]}. Received: {received}. "
+                "Give the odd one padding='same', the same strides and the same number of filters."
+            )
+        self._output_shape = outputs[0].shape
+
+    def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
+        """The weighted sum. `inputs`: the tensors that the branches read, then the weights of the options."""
+        *tensors, weights = inputs
+        if self._kept is not None:
+            return add([self._settled(i, weight, tensors, training) for i, weight in self._kept.items()])
+        if self.sparse:
+            return self._sparse_sum(tensors, weights, training)
+        return add([self.run(i, tensors, weights[i], training) for i in range(len(self.branches))])
+
+    def run(self, position: int, inputs: list[Tensor], weight: Tensor, training: bool | None) -> Tensor:
+        """One branch, times its weight."""
+        output = self.branches[position](self.source(position, inputs), training=training)
+        return output * keras.ops.cast(weight, output.dtype)
+
+    def _settled(self, position: int, weight: float, inputs: list[Tensor], training: bool | None) -> Tensor:
+        if weight != 1.0:
+            return self.run(position, inputs, weight, training)
+        return self.branches[position](self.source(position, inputs), training=training)
+
+    def compute_output_spec(self, inputs: list[Tensor], training: bool | None = None) -> keras.KerasTensor:
+        """The common shape of the branches' outputs."""
+        return keras.KerasTensor((inputs[0].shape[0], *self._output_shape[1:]), dtype=self.compute_dtype)
+
+
+def add(tensors: list[Tensor]) -> Tensor:
+    """The sum of one or more tensors."""
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total

@@ -1,0 +1,136 @@
+"""The network of all options: a space's questions answered with soft mixtures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dha.layers import ChoiceWeights, MixedLayer, MixedNode, MixedOp, with_fused_normalization
+from keras_dha.relaxations import Relaxation
+from keras_dha.spaces import Choice, Chooser, Decisions, SearchSpace
+from keras_dha.spaces.chooser import NodeFactory, OpFactory, as_layer
+
+Tensor = Any
+
+
+class RelaxedChooser(Chooser):
+    """Answers each question with a mixture of all its options.
+
+    Args:
+        relaxation: The template; each choice gets a clone of its own.
+    """
+
+    def __init__(self, relaxation: Relaxation) -> None:
+        super().__init__()
+        self._template = relaxation
+        self.relaxations: dict[str, Relaxation] = {}
+        self.weights: dict[str, Tensor] = {}
+        self.mixtures: list[MixedLayer] = []
+
+    def _answer_op(self, choice: Choice, options: Mapping[str, OpFactory], x: Tensor) -> Tensor:
+        branches = [_branch(options[option](), x) for option in choice.options]
+        return self._mix(MixedOp(choice, branches, sparse=self._template.sparse), [x])
+
+    def _answer_node(self, choice: Choice, options: Mapping[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
+        pairs = [option.split("/", 1) for option in choice.options]
+        branches = [_branch(options[op](int(i)), inputs[int(i)]) for i, op in pairs]
+        return self._mix(MixedNode(choice, branches, sparse=self._template.sparse), inputs)
+
+    def _mix(self, mixture: MixedLayer, inputs: list[Tensor]) -> Tensor:
+        name = mixture.choice.name
+        if name not in self.weights:
+            parameters = mixture.count_parameters(inputs)
+            self.relaxations[name] = self._template.for_choice(mixture.choice, parameters)
+            self.weights[name] = ChoiceWeights(self.relaxations[name])(inputs[0])
+        self.mixtures.append(mixture)
+        return mixture([*inputs, self.weights[name]])
+
+
+def _branch(apply: Any, x: Tensor) -> keras.layers.Layer:
+    return with_fused_normalization(as_layer(apply, x))
+
+
+class Supernet:
+    """All networks of a space at once, with the means to settle on one.
+
+    Args:
+        space: The space.
+        relaxation: How its choices are made soft.
+
+    Attributes:
+        network: A functional model from inputs to `(outputs, {choice name: weights of options})`.
+        relaxations: Choice name to relaxation.
+        mixtures: The layers that act on choices, in the order in which `build` made them.
+    """
+
+    def __init__(self, space: SearchSpace, relaxation: Relaxation) -> None:
+        chooser = RelaxedChooser(relaxation)
+        model = space.build(chooser)
+        network = keras.Model(model.input, (model.output, chooser.weights), name="supernet")
+        self.network = with_fused_normalization(network)
+        self.relaxations = chooser.relaxations
+        self.mixtures = chooser.mixtures
+        self.choices = chooser.choices
+
+    def decisions(self) -> Decisions:
+        """What the logits would keep now."""
+        kept = {name: self._hard(name) for name in self.relaxations}
+        return Decisions({name: [self.choices[name].options[i] for i in np.flatnonzero(kept[name])] for name in kept})
+
+    def settled_weights(self) -> dict[str, dict[str, float]]:
+        """Choice name to kept option to the constant that its branch is multiplied with after settling."""
+        weights: dict[str, dict[str, float]] = {}
+        for name, relaxation in self.relaxations.items():
+            values = ops.convert_to_numpy(relaxation.settled_weights(relaxation.logits))
+            options = self.choices[name].options
+            weights[name] = {options[i]: float(values[i]) for i in np.flatnonzero(self._hard(name))}
+        return weights
+
+    def settle(self) -> None:
+        """From the next trace on, only the branches that the logits keep now are run."""
+        weights = self.settled_weights()
+        for mixture in self.mixtures:
+            options = mixture.choice.options
+            mixture.settle({options.index(option): value for option, value in weights[mixture.choice.name].items()})
+
+    def reopen(self) -> None:
+        """Takes `settle` back."""
+        for mixture in self.mixtures:
+            mixture.reopen()
+
+    def probabilities(self) -> dict[str, dict[str, float]]:
+        """Choice name to option to its probability."""
+        return {
+            name: {
+                option: float(value)
+                for option, value in zip(
+                    self.choices[name].options, ops.convert_to_numpy(relaxation.probabilities(relaxation.logits))
+                )
+            }
+            for name, relaxation in self.relaxations.items()
+        }
+
+    def kept_branches(self) -> list[tuple[str, str, keras.layers.Layer]]:
+        """Choice, option and layer of each branch that the logits keep now, in the order of building."""
+        kept = self.decisions()
+        return [
+            (mixture.choice.name, option, branch)
+            for mixture in self.mixtures
+            for option, branch in zip(mixture.choice.options, mixture.branches)
+            if option in kept[mixture.choice.name]
+        ]
+
+    def branch_variables(self) -> list[tuple[keras.Variable, str, int]]:
+        """Every variable that is trained inside a branch, with its choice's name and its option's position."""
+        return [
+            (variable, mixture.choice.name, position)
+            for mixture in self.mixtures
+            for position, branch in enumerate(mixture.branches)
+            for variable in branch.trainable_variables
+        ]
+
+    def _hard(self, name: str) -> np.ndarray:
+        relaxation = self.relaxations[name]
+        return ops.convert_to_numpy(relaxation.harden(relaxation.logits))
