@@ -1,0 +1,84 @@
+"""The parts of a search."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_dha.hyperparameters import Hyperparameter
+from keras_dha.relaxations import Relaxation
+from keras_dha.schedules import Schedule
+
+_FOLDERS = {"relaxation": "relaxations", "augmentation": "augmentation", "schedule": "schedules"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Which parts a search is made of. A part that is None, or empty, is switched off.
+
+    Args:
+        name: The method.
+        source: Paper and link.
+        relaxation: How choices are made soft.
+        augmentation: The augmentation policy, a layer with `augment` and `loss`.
+        hyperparameters: Learned numbers of the update rule.
+        schedule: When what is updated.
+        optimizer: Makes the optimizer of the weights; the others likewise.
+    """
+
+    name: str
+    source: str
+    relaxation: Relaxation
+    augmentation: keras.layers.Layer | None
+    hyperparameters: tuple[Hyperparameter, ...]
+    schedule: Schedule
+    optimizer: Callable[[], keras.optimizers.Optimizer]
+    architecture_optimizer: Callable[[], keras.optimizers.Optimizer]
+    augmentation_optimizer: Callable[[], keras.optimizers.Optimizer]
+    hyperparameter_optimizer: Callable[[], keras.optimizers.Optimizer]
+
+    def __post_init__(self) -> None:
+        kinds: dict[str, Any] = {"relaxation": Relaxation, "schedule": Schedule}
+        kinds["augmentation"] = (keras.layers.Layer, type(None))
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(
+                    f"The {name} of a recipe must be one of keras_dha's, as an object. "
+                    f"Received: {name}={getattr(self, name)!r}. Take one from keras_dha.{_FOLDERS[name]}."
+                )
+        parts = self.hyperparameters
+        if not isinstance(parts, tuple) or not all(isinstance(part, Hyperparameter) for part in parts):
+            raise TypeError(
+                "The hyperparameters of a recipe must be a tuple of keras_dha.hyperparameters. "
+                f"Received: hyperparameters={parts!r}. For example (LearningRate(), WeightDecay())."
+            )
+
+    def replace(self, **parts: Any) -> "Recipe":
+        """The recipe with other parts."""
+        return dataclasses.replace(self, **parts)
+
+    def parts(self) -> dict[str, Any]:
+        """The parts that make the model, serialized; the optimizers belong to `compile`."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "source": self.source,
+            "relaxation": serialize(self.relaxation),
+            "augmentation": None if self.augmentation is None else serialize(self.augmentation),
+            "hyperparameters": [serialize(part) for part in self.hyperparameters],
+            "schedule": serialize(self.schedule),
+        }
+
+    def with_parts(self, parts: dict[str, Any]) -> "Recipe":
+        """The recipe with the parts that `parts()` returned, as fresh objects."""
+        deserialize = keras.saving.deserialize_keras_object
+        augmentation = parts["augmentation"]
+        return self.replace(
+            name=parts["name"],
+            source=parts["source"],
+            relaxation=deserialize(parts["relaxation"]),
+            augmentation=None if augmentation is None else deserialize(augmentation),
+            hyperparameters=tuple(deserialize(part) for part in parts["hyperparameters"]),
+            schedule=deserialize(parts["schedule"]),
+        )

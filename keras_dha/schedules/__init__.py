@@ -1,0 +1,5 @@
+"""When each role is updated, and when the search ends."""
+
+from keras_dha.schedules.schedule import Schedule
+
+__all__ = ["Schedule"]

@@ -1,0 +1,80 @@
+"""When each role is updated, and when the search ends."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class Schedule:
+    """A fit of two phases: search, then settle.
+
+    All fractions are of the whole fit, measured in epochs, or in seconds where a time budget is given and further gone.
+
+    Args:
+        search_fraction: Part of the fit in which the architecture is open, in `(0, 1]`; the search also ends when every
+            relaxation has settled.
+        warmup_fraction: Part of the fit, at its start, in which the architecture rests and only the others move.
+        hyperparameters_every: Weight steps between two steps of the hyper-parameters, at least 1.
+        anneal: `"cosine"` lowers the learning rate from the learned one to 0 over the settle phase; None leaves it.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        search_fraction: float = 0.25,
+        warmup_fraction: float = 0.05,
+        hyperparameters_every: int = 10,
+        anneal: str | None = "cosine",
+    ) -> None:
+        if not 0.0 < search_fraction <= 1.0 or not 0.0 <= warmup_fraction <= search_fraction:
+            raise ValueError(
+                "search_fraction must lie in (0, 1], and warmup_fraction between 0 and search_fraction. "
+                f"Received: search_fraction={search_fraction}, warmup_fraction={warmup_fraction}. Correct them."
+            )
+        if hyperparameters_every < 1 or anneal not in ("cosine", None):
+            raise ValueError(
+                "hyperparameters_every must be at least 1, and anneal 'cosine' or None. "
+                f"Received: hyperparameters_every={hyperparameters_every}, anneal={anneal!r}. Correct them."
+            )
+        self.search_fraction = float(search_fraction)
+        self.warmup_fraction = float(warmup_fraction)
+        self.hyperparameters_every = int(hyperparameters_every)
+        self.anneal = anneal
+
+    def searching(self, progress: float) -> bool:
+        """Whether the architecture is open at `progress`, in `[0, 1]`."""
+        return progress < self.search_fraction
+
+    def architecture_moves(self, progress: Tensor) -> Tensor:
+        """Whether the architecture is updated at `progress`: a boolean tensor."""
+        return progress >= self.warmup_fraction
+
+    def learning_rate_factor(self, progress: Tensor) -> Tensor:
+        """What the learning rate is multiplied with at `progress`: 1 in the search phase."""
+        if self.anneal is None:
+            return ops.ones_like(progress)
+        start = min(self.search_fraction, 1.0 - 1e-6)
+        done = ops.clip((progress - start) / (1.0 - start), 0.0, 1.0)
+        return 0.5 * (1.0 + ops.cos(math.pi * done))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "search_fraction": self.search_fraction,
+            "warmup_fraction": self.warmup_fraction,
+            "hyperparameters_every": self.hyperparameters_every,
+            "anneal": self.anneal,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Schedule":
+        """A schedule from what `get_config` returned."""
+        return cls(**config)

@@ -1,0 +1,387 @@
+"""A Keras model that searches while it trains."""
+
+import contextlib
+import os
+import random
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dha.conductor import Conductor
+from keras_dha.data import DataSummary, PairedData
+from keras_dha.derivation import FixedChooser, inherit_weights
+from keras_dha.exports import export_model
+from keras_dha.hyperparameters import WeightDecay
+from keras_dha.layers import ImageScaling, with_fused_normalization
+from keras_dha.phased_model import number
+from keras_dha.recipes import Recipe, dha
+from keras_dha.search_trainer import SearchTrainer
+from keras_dha.spaces import Decisions, SearchSpace
+from keras_dha.supernet import Supernet
+
+FROM_RECIPE = "from_recipe"
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class SearchModel(SearchTrainer):
+    """Trains weights, architecture, augmentation and hyper-parameters of a space in one `fit`.
+
+    A fit has two phases. *Search*: every step moves the augmentation policy, the architecture and the weights on a
+    training batch, and now and then the hyper-parameters on a held-out batch. *Settle*: the decisions are fixed, only
+    the kept branches run, and the weights go on training, on all training data. `derive()` then hands back the very
+    function that the search model computes, as a plain Keras model: no retraining.
+
+    Args:
+        space: The space to search.
+        recipe: The method; `keras_dha.recipes.dha()` by default.
+        relaxation: Replaces the recipe's relaxation.
+        augmentation: Replaces the recipe's policy; None switches augmentation off.
+        hyperparameters: Replaces the recipe's list; None or an empty list switches their learning off.
+        schedule: Replaces the recipe's schedule.
+        decisions: Fixes the architecture to these decisions; only the other parts are then searched.
+        seed: Makes a run repeatable: seeds Python, NumPy, TensorFlow and every part. None: nothing is seeded.
+
+    Call arguments:
+        inputs: What the user's data holds, such as raw images `(batch, height, width, channels)`.
+
+    Output shape:
+        That of the space's networks, `(batch, num_classes)`: logits.
+
+    Raises:
+        ValueError: If `decisions` do not fit the space.
+
+    Example:
+
+    ```python
+    model = keras_dha.SearchModel(keras_dha.spaces.NASBench201Space((28, 28, 1), num_classes=10))
+    model.fit(x_train, y_train, epochs=40)
+    final = model.derive()
+    ```
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        recipe: Recipe | None = None,
+        *,
+        relaxation: Any = FROM_RECIPE,
+        augmentation: Any = FROM_RECIPE,
+        hyperparameters: Any = FROM_RECIPE,
+        schedule: Any = FROM_RECIPE,
+        decisions: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_kinds(space, recipe)
+        if seed is not None:
+            keras.utils.set_random_seed(seed)
+        self.raw_dtype = "float32"
+        self.seed = random.randrange(2**31) if seed is None else int(seed)
+        given = {"relaxation": relaxation, "augmentation": augmentation, "schedule": schedule}
+        given["hyperparameters"] = hyperparameters if hyperparameters == FROM_RECIPE else _as_tuple(hyperparameters)
+        chosen = {name: part for name, part in given.items() if not (isinstance(part, str) and part == FROM_RECIPE)}
+        recipe = (recipe or dha()).replace(**chosen)
+        self.recipe = recipe.with_parts(_seeded(recipe.parts(), self.seed))
+        self.space = space
+        self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
+        with self._own_policy():
+            self._build_networks()
+        self.built = True
+
+    @contextlib.contextmanager
+    def _own_policy(self) -> Iterator[None]:
+        """Layers are made with this model's dtype policy, also where a saved model is loaded under another one."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.dtype_policy)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def _build_networks(self) -> None:
+        if self._fixed is None:
+            self.supernet = Supernet(self.space, self.recipe.relaxation)
+            self.network = self.supernet.network
+        else:
+            plain = with_fused_normalization(self.space.build(FixedChooser(self._fixed)))
+            self.supernet = None
+            self.network = keras.Model(plain.input, (plain.output, {}), name="network")
+        inputs = self.network.input
+        is_image = isinstance(inputs, keras.KerasTensor) and len(inputs.shape) == 4
+        self.scaling = ImageScaling(inputs.shape[-1]) if is_image else None
+        self.augmentation = self.recipe.augmentation if is_image else None
+        if self.augmentation is not None and not self.augmentation.built:
+            self.augmentation.build(inputs.shape)
+        self.learned = list(self.recipe.hyperparameters)
+        for part in self.learned:
+            if not part.built:
+                part.build()
+        relaxations = self.supernet.relaxations if self.supernet else {}
+        self.choice_relaxations = list(relaxations.values())
+
+    # What the model computes.
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The outputs of the network for the user's inputs."""
+        return self.forward(self.scaling(inputs) if self.scaling else inputs, training)[0]
+
+    def end_search_epoch(self) -> bool:
+        """Lets each relaxation take stock after an epoch of search; says whether nothing is open any more."""
+        for relaxation in self.choice_relaxations:
+            relaxation.on_epoch_end()
+        return bool(self.choice_relaxations) and all(relaxation.settled for relaxation in self.choice_relaxations)
+
+    def state_of_search(self) -> dict[str, float]:
+        """What the progress bar and the history show beside losses and metrics, as plain numbers."""
+        state = {"phase": float(self.settled), "learning_rate": float(ops.convert_to_numpy(self._learning_rate()))}
+        for part in self.learned:
+            if isinstance(part, WeightDecay):
+                state["weight_decay"] = float(ops.convert_to_numpy(part.value()))
+        if self.supernet is not None:
+            state["entropy"] = _mean_normalized_entropy(self.supernet.probabilities())
+        if self.augmentation is not None:
+            state["policy_entropy"] = float(ops.convert_to_numpy(self.augmentation.entropy()))
+        return state
+
+    # Fitting.
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        validation_data: Any = None,
+        held_out: Any = 0.2,
+        time_budget: float | None = None,
+        sample_weight: Any = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Searches and trains, as `keras.Model.fit`.
+
+        Args:
+            x: Arrays, a `tf.data.Dataset` of batches, a `PyDataset`, or a dict of arrays.
+            y: Labels, where `x` does not bring them.
+            batch_size: For arrays; 32 by default.
+            epochs: Epochs of search and settling together. In each, as many examples are seen as the data holds.
+            verbose: As in Keras.
+            callbacks: Keras callbacks.
+            validation_data: For reporting only; nothing learns from it.
+            held_out: What the hyper-parameters learn from: a share of the training data in `(0, 1)`, or data given
+                apart. A share goes back to the training data when the search ends. Not used if no hyper-parameter is
+                learned.
+            time_budget: Seconds for the whole fit, which still ends settled. None: no bound but `epochs`.
+            sample_weight: Weights of the examples, for arrays.
+            shuffle: Whether arrays are shuffled.
+            initial_epoch: As in Keras.
+            **kwargs: Further arguments of `keras.Model.fit`.
+
+        Raises:
+            ValueError: If the data or an argument cannot be used; before any training.
+        """
+        started = time.monotonic()
+        _check_fit_arguments(epochs, time_budget, kwargs)
+        data = PairedData(
+            x,
+            y,
+            sample_weight,
+            batch_size=batch_size,
+            held_out=held_out if self.learned else None,
+            seed=self.seed,
+            shuffle=shuffle,
+            num_classes=self.space.num_classes,
+        )
+        conductor = Conductor(data, epochs, time_budget, started)
+        # Outside of its strategy's scope, what callbacks assign would reach the first replica only.
+        with self.distribute_strategy.scope():
+            self._prepare(data)
+            if initial_epoch == 0:
+                self.seconds.assign(0.0)  # what an earlier fit took; a callback may still restore an interrupted one
+            history = super().fit(
+                data.dataset,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=[conductor, *(callbacks or [])],
+                validation_data=validation_data,
+                validation_batch_size=kwargs.pop("validation_batch_size", data.batch_size),
+                initial_epoch=initial_epoch,
+                shuffle=False,  # the data has an order of its own
+                **kwargs,
+            )
+            self.settle()  # a callback may have restored weights from before
+        return history
+
+    def _prepare(self, data: PairedData) -> None:
+        """Compiles if that is still to do, adapts the scaling, and shows Keras a plain batch.
+
+        Under `tf.distribute` Keras would take the pair of batches for inputs and labels when it builds its losses.
+        """
+        if not self.compiled:
+            one_hot = data.summary.label_kind == "one_hot"
+            self.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True) if one_hot else None)
+        if self.scaling is not None and number(self.steps) == 0:
+            summary = data.summary
+            self.scaling.adapt(*_pixel_range(summary), summary.mean or (0.0,), summary.std or (1.0,))
+        self.raw_dtype = data.summary.dtype or "float32"
+        batch = next(iter(data.dataset.take(1)))["train"]
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        y_pred = self(x, training=False)
+        self.compute_loss(x, y, y_pred, sample_weight)
+        self.compute_metrics(x, y, y_pred, sample_weight)
+        self.reset_metrics()
+
+    # Results.
+
+    def decisions(self) -> Decisions:
+        """What is kept, as the logits stand, or as fixed."""
+        if self.supernet is not None:
+            return self.supernet.decisions()
+        return Decisions(self._fixed or {})
+
+    def probabilities(self) -> dict[str, dict[str, float]]:
+        """For each choice, how probable each option is."""
+        return {} if self.supernet is None else self.supernet.probabilities()
+
+    def policy(self) -> dict[str, Any] | None:
+        """The augmentation policy as plain data; None if there is none."""
+        return None if self.augmentation is None else self.augmentation.policy()
+
+    def hyperparameters(self) -> dict[str, float]:
+        """Learned hyper-parameters by name, in their own units."""
+        return {part.name: float(ops.convert_to_numpy(part.value())) for part in self.learned}
+
+    def derive(self) -> keras.Model:
+        """The kept network with its trained weights: a plain Keras model of the user's own inputs.
+
+        It holds stock Keras layers only (if the space's options do), takes raw inputs (scaling is its first layer),
+        gives logits, and is compiled with this model's loss and metrics. After a fit it computes what this model does.
+        """
+        if not self.settled and self.supernet is not None:
+            warnings.warn("derive() before the search has settled: weights are those of a mixture.", stacklevel=2)
+        with self._own_policy():
+            network = self._derived_network()
+            inputs = keras.tree.map_structure(
+                lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), network.input
+            )
+            scaled = self.scaling.as_rescaling()(inputs) if self.scaling else inputs
+            model = keras.Model(inputs, network(scaled), name="derived")
+        if self.compiled:
+            # Copies, for optimizers and metrics have a state; losses have none.
+            config = self.get_compile_config()
+            optimizer, metrics = (
+                keras.saving.deserialize_keras_object(config[name]) for name in ("optimizer", "metrics")
+            )
+            model.compile(optimizer, loss=self._compile_arguments["loss"], metrics=metrics)
+        return model
+
+    def _derived_network(self) -> keras.Model:
+        weights = self.supernet.settled_weights() if self.supernet else {}
+        chooser = FixedChooser(self.decisions(), weights)
+        network = self.space.build(chooser)
+        if self.supernet is None:
+            network.set_weights(self.network.get_weights())
+        else:
+            kept = self.supernet.kept_branches()
+            inherit_weights(self.network, kept, network, chooser.branches, self.supernet.mixtures)
+        return network
+
+    def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **kwargs: Any) -> None:
+        """Exports the derived model; as SavedModel with the signature `serve` (and `serving_default`) for raw inputs.
+
+        Args:
+            filepath: Where to write.
+            format: `"tf_saved_model"`, or another format of `keras.Model.export`.
+            **kwargs: Further arguments of `keras.Model.export`.
+        """
+        export_model(self.derive(), filepath, format=format, input_dtype=self.raw_dtype, **kwargs)
+
+    # Saving.
+
+    def get_config(self) -> dict[str, Any]:
+        """Space, parts, fixed decisions and seed, as plain data."""
+        return {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "space": keras.saving.serialize_keras_object(self.space),
+            "parts": self.recipe.parts(),
+            "decisions": None if self._fixed is None else {name: list(kept) for name, kept in self._fixed.items()},
+            "seed": self.seed,
+            "raw_dtype": self.raw_dtype,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SearchModel":
+        """A model from what `get_config` returned."""
+        space = keras.saving.deserialize_keras_object(config["space"], custom_objects=custom_objects)
+        recipe = dha().with_parts(config["parts"])
+        dtype = keras.dtype_policies.deserialize(config["dtype"])
+        model = cls(space, recipe, decisions=config["decisions"], seed=config["seed"], name=config["name"], dtype=dtype)
+        model.raw_dtype = config["raw_dtype"]
+        return model
+
+
+def _as_tuple(hyperparameters: Any) -> Any:
+    """A list of parts as a recipe wants it; anything else is left to the recipe to complain about."""
+    return tuple(hyperparameters or ()) if isinstance(hyperparameters, (Sequence, type(None))) else hyperparameters
+
+
+def _check_kinds(space: Any, recipe: Any) -> None:
+    for name, value, kind in (("space", space, SearchSpace), ("recipe", recipe or dha(), Recipe)):
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{name} must be a {kind.__name__}. Received: {name}={value!r}. "
+                "For example SearchModel(keras_dha.spaces.NASBench201Space((28, 28, 1), 10), keras_dha.recipes.dha())."
+            )
+
+
+def _check_fit_arguments(epochs: int, time_budget: float | None, others: Mapping[str, Any]) -> None:
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1. Received: epochs={epochs}. A time_budget ends a fit earlier.")
+    if time_budget is not None and not time_budget > 0:
+        raise ValueError(
+            f"time_budget must be positive seconds, or None. Received: time_budget={time_budget}. Leave it out."
+        )
+    unusable = sorted({"class_weight", "steps_per_epoch", "validation_split"} & {k for k, v in others.items() if v})
+    if unusable:
+        raise ValueError(
+            f"fit must split and count the data itself. Received: {', '.join(unusable)}. "
+            "Give sample_weight for class_weight, validation_data for validation_split, and leave steps_per_epoch out."
+        )
+
+
+def _seeded(parts: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Serialized parts, each random one with a seed of its own made of `seed`, so that none depends on the others."""
+    seeded = dict(parts)
+    for i, name in enumerate(("relaxation", "augmentation")):
+        if parts[name] is not None:
+            own = int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) >> 1
+            seeded[name] = {**parts[name], "config": {**parts[name]["config"], "seed": own}}
+    return seeded
+
+
+def _pixel_range(summary: DataSummary) -> tuple[float, float]:
+    """The range of a pixel: that of its type, the unit interval if all lie in it, or the observed one."""
+    if summary.dtype == "uint8":
+        return 0.0, 255.0
+    low, high = float(summary.minimum or 0.0), float(summary.maximum or 0.0)
+    return (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)
+
+
+def _mean_normalized_entropy(probabilities: dict[str, dict[str, float]]) -> float:
+    """Mean over choices of entropy / log(number of options): 1 is undecided, 0 decided."""
+    entropies = []
+    for options in probabilities.values():
+        p = np.clip(np.array(list(options.values())), 1e-12, 1.0)
+        entropies.append(float(-(p * np.log(p)).sum() / np.log(max(len(p), 2))))
+    return float(np.mean(entropies)) if entropies else 0.0

@@ -1,0 +1,48 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_dha.schedules import Schedule
+
+
+def test_the_search_is_the_first_part() -> None:
+    schedule = Schedule(search_fraction=0.25)
+    assert [schedule.searching(p) for p in (0.0, 0.24, 0.25, 1.0)] == [True, True, False, False]
+    assert Schedule(search_fraction=1.0).searching(0.999)
+
+
+def test_the_architecture_rests_at_first() -> None:
+    schedule = Schedule(warmup_fraction=0.1)
+    assert [bool(schedule.architecture_moves(keras.ops.convert_to_tensor(p))) for p in (0.05, 0.2)] == [False, True]
+
+
+def test_the_rate_is_lowered_while_settling() -> None:
+    schedule = Schedule(search_fraction=0.5)
+    factors = [float(schedule.learning_rate_factor(keras.ops.convert_to_tensor(p))) for p in (0.0, 0.5, 0.75, 1.0)]
+    np.testing.assert_allclose(factors, [1.0, 1.0, 0.5, 0.0], atol=1e-6)
+    assert float(Schedule(anneal=None).learning_rate_factor(keras.ops.convert_to_tensor(1.0))) == 1.0
+
+
+def test_round_trip() -> None:
+    config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "hyperparameters_every": 3, "anneal": None}
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**config)))
+    assert again.get_config() == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        ({"search_fraction": 0.0}, "search_fraction=0.0"),
+        ({"search_fraction": 1.5}, "search_fraction=1.5"),
+        ({"search_fraction": float("nan")}, "search_fraction=nan"),
+        ({"warmup_fraction": -0.1}, "warmup_fraction=-0.1"),
+        ({"search_fraction": 0.2, "warmup_fraction": 0.3}, "warmup_fraction=0.3"),
+        ({"hyperparameters_every": 0}, "hyperparameters_every=0"),
+        ({"anneal": "linear"}, "anneal='linear'"),
+    ],
+)
+def test_numbers_out_of_range(arguments: dict[str, Any], received: str) -> None:
+    with pytest.raises(ValueError, match=f"Received: .*{received}"):
+        Schedule(**arguments)

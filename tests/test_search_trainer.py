@@ -1,0 +1,270 @@
+"""Each part switched off leaves the step of the rest; wrong arguments are named before any training."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tiny_space import TinySpace, TwoInputSpace, assert_same, images, recipe, search_model, weights_of
+
+import keras_dha
+from keras_dha import SearchModel
+from keras_dha.augmentation import PairPolicy
+from keras_dha.hyperparameters import LearningRate, WeightDecay
+from keras_dha.relaxations import OneHotSample, Softmax
+from keras_dha.schedules import Schedule
+
+X, Y = images()
+HELD_OUT = images(20, seed=1)
+PLAIN = {"space": TinySpace(normalize=False)}
+OFF: dict[str, Any] = {"augmentation": None, "hyperparameters": None}
+SEARCH = Schedule(search_fraction=1.0, warmup_fraction=0.0, hyperparameters_every=2)
+
+
+def fit(model: SearchModel, x: Any = X, y: Any = Y, **arguments: Any) -> dict[str, list[float]]:
+    arguments = {"batch_size": 16, "epochs": 2, "held_out": HELD_OUT, "verbose": 0, **arguments}
+    return model.fit(x, y, **arguments).history
+
+
+def shared(first: SearchModel, second: SearchModel, *, without: tuple[str, ...] = ()) -> None:
+    """The network's weights and logits are the same bit for bit."""
+    assert_same(weights_of(first.network), weights_of(second.network))
+
+
+def test_hyperparameters_off_is_learning_them_with_a_rate_of_zero() -> None:  # A6 of DHA
+    off = search_model(**PLAIN, **OFF, schedule=SEARCH, relaxation=Softmax())
+    off.compile(optimizer=keras.optimizers.SGD(0.05, momentum=0.9))
+    # A relaxation without noise: the held-out pass would move the stream of one that draws.
+    still = search_model(
+        **PLAIN,
+        augmentation=None,
+        hyperparameters=(LearningRate(0.05, space="raw"),),
+        schedule=SEARCH,
+        relaxation=Softmax(),
+    )
+    still.compile(
+        hyperparameter_optimizer=keras.optimizers.SGD(0.0), optimizer=keras.optimizers.SGD(0.05, momentum=0.9)
+    )
+    assert fit(still)["loss"] == fit(off)["loss"]
+    shared(still, off)
+
+
+def test_augmentation_off_is_a_policy_of_identities() -> None:  # A6 of DHA
+    policy = PairPolicy(("Identity",))
+    on = search_model(**PLAIN, augmentation=policy, hyperparameters=None, schedule=SEARCH)
+    off = search_model(**PLAIN, **OFF, schedule=SEARCH)
+    np.testing.assert_allclose(fit(on)["loss"], fit(off)["loss"], rtol=1e-6)
+    for a, b in zip(on.network.get_weights(), off.network.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_policy_does_not_change_what_the_architecture_draws() -> None:
+    drawn = []
+    for augmentation in (None, PairPolicy(("Identity", "Brightness"))):
+        model = search_model(**PLAIN, relaxation=OneHotSample(), augmentation=augmentation)
+        model.compile()
+        model.train_on_batch(X[:16], Y[:16])
+        drawn.append([part.seed_generator.state.numpy().tolist() for part in model.choice_relaxations])
+        logits = keras.ops.zeros(3)
+        edge = model.supernet.relaxations["edge"]
+        drawn[-1] += [np.asarray(edge(logits, training=True)).tolist() for _ in range(20)]
+    assert drawn[0] == drawn[1]
+
+
+def test_streams_of_parts_are_independent() -> None:  # D12 of DHA
+    model = search_model()
+    states = [part.seed_generator.state.numpy() for part in model.choice_relaxations]
+    states += [stream.state.numpy() for stream in model.augmentation.streams.values()]
+    assert len({int(state[0]) for state in states}) == len(states)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_all_parts_off_is_a_plain_fit(normalize: bool) -> None:  # A6 of DHA
+    space = TinySpace(normalize=normalize)
+    decisions = {"edge": "conv", "node": "1/skip"}
+    ours = search_model(space=space, decisions=decisions, **OFF, schedule=Schedule(anneal=None))
+    ours.compile(keras.optimizers.SGD(0.05, momentum=0.9))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    plain = ours.space.build(keras_dha.derivation.FixedChooser(decisions))
+    plain.set_weights(ours.network.get_weights())
+    plain.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss=loss, metrics=["accuracy"])
+    x = (X / 255.0).astype("float32")  # in the unit interval, so that scaling stays as it is made
+    for _ in range(3):
+        a, b = (m.train_on_batch(x[:16], Y[:16], return_dict=True) for m in (ours, plain))
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+    for a, b in zip(ours.network.get_weights(), plain.get_weights(), strict=True):
+        if normalize:
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+def test_fixed_decisions() -> None:
+    decisions = {"edge": ("point",), "node": ("0/conv",)}
+    model = search_model(**PLAIN, decisions=decisions, augmentation=None)
+    history = fit(model)
+    assert model.decisions() == decisions
+    assert "entropy" not in history
+    assert history["phase"] == [0.0, 1.0]
+    np.testing.assert_allclose(model.derive()(X), model(X), atol=1e-5)
+    again = SearchModel.from_config(model.get_config())
+    assert again.decisions() == decisions
+
+
+def test_the_users_optimizer_says_where_learning_starts() -> None:
+    model = search_model(**PLAIN, augmentation=None)
+    model.compile(keras.optimizers.AdamW(0.02, weight_decay=1e-3))
+    values = dict(zip(("rate", "decay"), model.hyperparameters().values()))
+    assert values == pytest.approx({"rate": 0.02, "decay": 1e-3}, rel=1e-5)
+    assert model.optimizer.weight_decay is None  # or it would decay twice
+
+
+def test_names_of_optimizers_and_losses() -> None:
+    model = search_model(**PLAIN, augmentation=None, hyperparameters=None)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, ["sparse_top_k_categorical_accuracy"], architecture_optimizer="sgd")
+    history = fit(model)
+    assert type(model.architecture_optimizer) is keras.optimizers.SGD
+    assert history["learning_rate"][0] == pytest.approx(1e-3)
+    assert "sparse_top_k_categorical_accuracy" in history
+
+
+def test_a_scheduled_rate_is_respected() -> None:
+    model = search_model(**PLAIN, augmentation=None, hyperparameters=(WeightDecay(),))
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.1, 0.01])))
+    np.testing.assert_allclose(fit(model)["learning_rate"], [0.01, 0.01], rtol=1e-6)
+
+
+def test_a_rate_cannot_be_learned_and_scheduled() -> None:
+    model = search_model(**PLAIN, augmentation=None)
+    with pytest.raises(
+        ValueError, match=r"learned or scheduled, not both\. Received: optimizer with a LearningRateSch"
+    ):
+        model.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)))
+
+
+def test_one_optimizer_for_two_roles() -> None:
+    model, optimizer = search_model(**PLAIN, augmentation=None), keras.optimizers.Adam()
+    with pytest.raises(ValueError, match=r"new optimizer of its own\. Received: .*the same one twice"):
+        model.compile(optimizer, architecture_optimizer=optimizer)
+    model.compile(optimizer)
+    with pytest.raises(ValueError, match=r"Received: \['optimizer'\] in use already"):
+        model.compile(optimizer)
+
+
+def batches(x: Any, y: Any, *weights: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((x, y, *weights)).batch(16)
+
+
+class Sequence(keras.utils.PyDataset):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, i: int) -> Any:
+        return X[16 * i : 16 * i + 16], Y[16 * i : 16 * i + 16]
+
+
+ONE_HOT = np.eye(3, dtype="float32")[Y]
+DATA = {
+    "arrays": lambda: (X, Y),
+    "column": lambda: (X, Y[:, None]),
+    "one_hot": lambda: (X, ONE_HOT),
+    "floats": lambda: ((X / 255.0).astype("float32"), Y),
+    "dataset": lambda: (batches(X, Y),),
+    "weighted": lambda: (batches(X, Y, np.ones(64, "float32")),),
+    "sequence": lambda: (Sequence(),),
+}
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_kinds_of_data(kind: str) -> None:
+    x, *y = DATA[kind]()
+    model = search_model(**PLAIN, augmentation=PairPolicy(("Identity",)), relaxation=Softmax())
+    arguments = {} if kind in ("dataset", "weighted", "sequence") else {"batch_size": 16}
+    validation = (x, *y) if y else x
+    history = model.fit(x, *y, epochs=2, verbose=0, validation_data=validation, **arguments).history
+    assert history["phase"] == [0.0, 1.0]
+    assert np.isfinite(history["val_loss"]).all()
+    inputs = x if y else X
+    np.testing.assert_allclose(model.derive()(inputs), model(inputs), atol=1e-5)
+
+
+def test_weights_of_examples() -> None:
+    model = search_model(**PLAIN, augmentation=None, relaxation=Softmax())
+    weight = np.zeros(64, "float32")
+    assert fit(model, sample_weight=weight)["loss"] == [0.0, 0.0]
+
+
+def test_named_inputs_that_are_no_images() -> None:
+    rng = np.random.default_rng(0)
+    x = {"wide": rng.normal(size=(64, 3)).astype("float32"), "narrow": rng.normal(size=(64, 1)).astype("float32")}
+    model = SearchModel(TwoInputSpace((4,), 3), recipe(), seed=0)
+    model.fit(x, Y, batch_size=16, epochs=2, verbose=0, validation_data=(x, Y))
+    assert model.policy() is None  # for it is one of images
+    final = model.derive()
+    np.testing.assert_allclose(final.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_nothing_is_held_out_if_no_hyperparameter_is_learned() -> None:
+    model = search_model(**PLAIN, **OFF)
+    fit(model, held_out=0.999)  # would leave no example to train on
+
+
+def test_validation_data_teach_nothing() -> None:
+    models = [search_model(**PLAIN, augmentation=None) for _ in range(2)]
+    fit(models[0])
+    fit(models[1], validation_data=(X[:8], Y[:8]))
+    assert_same(weights_of(models[0]), weights_of(models[1]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        ({"epochs": 0}, "epochs=0"),
+        ({"time_budget": 0}, "time_budget=0"),
+        ({"time_budget": float("nan")}, "time_budget=nan"),
+        ({"held_out": 1.5}, "held_out=1.5"),
+        ({"held_out": 0.0}, "held_out=0.0"),
+        ({"held_out": True}, "held_out"),
+        ({"held_out": "some"}, "held_out"),
+        ({"class_weight": {0: 2.0}}, "class_weight"),
+        ({"validation_split": 0.5}, "validation_split"),
+        ({"batch_size": 1000}, "1000"),
+    ],
+)
+def test_arguments_of_fit(arguments: dict[str, Any], received: str) -> None:
+    model = search_model(**PLAIN, augmentation=None)
+    with pytest.raises(ValueError, match=f"Received: .*{received}"):
+        fit(model, **arguments)
+    assert int(model.steps.numpy()) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        ({"relaxation": "softmax"}, "relaxation='softmax'"),
+        ({"relaxation": None}, "relaxation=None"),
+        ({"augmentation": "flip"}, "augmentation='flip'"),
+        ({"hyperparameters": LearningRate()}, "hyperparameters=<LearningRate"),
+        ({"hyperparameters": [0.1]}, r"hyperparameters=\(0.1,\)"),
+        ({"schedule": 0.5}, "schedule=0.5"),
+        ({"recipe": "dha"}, "recipe='dha'"),
+        ({"recipe": keras_dha.recipes.dha}, "recipe=<function dha"),
+    ],
+)
+def test_parts_of_a_wrong_kind(arguments: dict[str, Any], received: str) -> None:
+    with pytest.raises(TypeError, match=f"Received: {received}"):
+        SearchModel(TinySpace(), **arguments)
+
+
+def test_a_space_of_a_wrong_kind() -> None:
+    with pytest.raises(TypeError, match=r"space must be a SearchSpace\. Received: space=<class"):
+        SearchModel(TinySpace)
+
+
+@pytest.mark.parametrize("decisions", [{"edge": "conv"}, {"edge": "conv", "node": "7/conv"}, {"other": "x"}])
+def test_decisions_of_another_space(decisions: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"Received: "):
+        SearchModel(TinySpace(), decisions=decisions)
