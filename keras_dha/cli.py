@@ -1,0 +1,130 @@
+"""The command line: `keras-dha search`, `report` and `export`.
+
+Keras and TensorFlow are imported by the commands, not by `--help`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from keras_dha import __version__
+from keras_dha.commands import SPACES, CommandError, SearchOptions
+
+BAD_INPUT, INTERRUPTED = 2, 130
+FORMATS = ("saved_model", "litert", "onnx")
+_EXAMPLE = "example: keras-dha search --data digits --out runs/digits"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: Those of the command line by default.
+
+    Returns:
+        The exit code: 0; 2 on bad input; 130 on Ctrl-C.
+    """
+    # Read when TensorFlow is imported. A search needs the TensorFlow backend, whatever the user's Keras is set to.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    given = parser().parse_args(arguments)
+    try:
+        print(_COMMANDS[given.command](given))
+        return 0
+    except CommandError as error:
+        print(f"keras-dha: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt as error:
+        print(f"\nkeras-dha: {str(error) or 'Interrupted; nothing was written.'}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(
+        prog="keras-dha",
+        description="Searches augmentation, hyper-parameters and architecture in one training run.",
+        epilog=_EXAMPLE,
+    )
+    top.add_argument("--version", action="version", version=f"keras-dha {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_search(commands)
+    report = commands.add_parser("report", help="draw report.html of a finished run again")
+    report.add_argument("run", metavar="RUN", help="the --out folder of a search that ended")
+    export = commands.add_parser("export", help="write the model of a finished run in another format")
+    export.add_argument("run", metavar="RUN", help="the --out folder of a search that ended")
+    export.add_argument("--format", choices=FORMATS, default="saved_model", help="default: %(default)s")
+    export.add_argument("--to", metavar="PATH", help="where to write; default: in RUN")
+    return top
+
+
+def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    search = commands.add_parser("search", help="search, train, and write the model with its report", epilog=_EXAMPLE)
+    search.add_argument("--data", metavar="DATA", help="digits, npz:FILE, dir:FOLDER or tfds:NAME")
+    search.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for the results")
+    search.add_argument("--space", choices=SPACES, help="which networks; default: nas_bench_201")
+    search.add_argument("--channels", type=_count, metavar="N", help="channels of the first cell; default: by the data")
+    search.add_argument("--cells", type=_count, metavar="N", help="number of cells; in nas_bench_201 of each stage")
+    search.add_argument("--recipe", metavar="NAME", help="the method; default: dha")
+    search.add_argument("--epochs", type=_count, metavar="N", help="of search and settling; default: by the data")
+    search.add_argument("--time-budget", type=_seconds, metavar="SECONDS", help="bounds search and settling")
+    search.add_argument("--batch-size", type=_count, metavar="N", help="default: by the data")
+    search.add_argument("--seed", type=_natural, metavar="N", help="makes a run repeatable; default: 0")
+    flip = "training images may be mirrored left to right; default: no"
+    search.add_argument("--flip", action=argparse.BooleanOptionalAction, help=flip)
+    search.add_argument("--resume", action="store_true", help="go on with the unfinished search in --out")
+    search.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _search(given: argparse.Namespace) -> str:
+    own = ("command", "out", "resume", "quiet")
+    options = SearchOptions(**{name: value for name, value in vars(given).items() if name not in own})
+    # Before the slow imports: what is plainly wrong is said at once.
+    if options.data is None and not given.resume:
+        raise CommandError(
+            "A new search must be given --data. Received: no --data. Give digits, npz:FILE, dir:FOLDER or tfds:NAME."
+        )
+    from keras_dha.commands.search import search
+
+    return search(options, given.out, resume=given.resume, quiet=given.quiet)
+
+
+def _report(given: argparse.Namespace) -> str:
+    from keras_dha.reports import ReportUnavailableError, write_report
+
+    try:
+        return f"Report: {write_report(given.run)}"
+    except (ReportUnavailableError, ValueError, OSError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _export(given: argparse.Namespace) -> str:
+    from keras_dha.commands.export import export
+
+    return f"Written: {export(given.run, given.format, given.to)}"
+
+
+_COMMANDS = {"search": _search, "report": _report, "export": _export}
+
+
+def _count(text: str) -> int:
+    return int(_number(text, int, 1, "a whole number, 1 or more"))
+
+
+def _natural(text: str) -> int:
+    return int(_number(text, int, 0, "a whole number, 0 or more"))
+
+
+def _seconds(text: str) -> float:
+    return _number(text, float, 1e-3, "a number of seconds above 0")
+
+
+def _number(text: str, kind: type, smallest: float, what: str) -> float:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = smallest - 1
+    if not smallest <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be {what}. Received: {text!r}")
+    return value

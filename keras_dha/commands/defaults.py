@@ -1,0 +1,33 @@
+"""The command line's defaults: everything that depends on the size of the data, in one place."""
+
+from collections.abc import Sequence
+
+SPACES = ("nas_bench_201", "darts")
+
+# (largest side in pixels, largest number of examples) -> settings; the first line that fits the data is taken.
+_BY_SIZE = {
+    (12, 5_000): {"channels": 16, "epochs": 60, "batch_size": 64},
+    (32, 20_000): {"channels": 16, "epochs": 40, "batch_size": 64},
+    (32, 200_000): {"channels": 16, "epochs": 50, "batch_size": 128},
+}
+_LARGE = {"channels": 16, "epochs": 50, "batch_size": 64}
+_CELLS = {"nas_bench_201": 1, "darts": 5}
+
+
+def defaults_for(shape: Sequence[int], num_examples: int, space: str = "nas_bench_201") -> dict[str, int]:
+    """Settings for a data set, where the user gave none.
+
+    Args:
+        shape: Shape of one example, `(height, width, channels)`.
+        num_examples: Number of training examples.
+        space: One of `SPACES`.
+
+    Returns:
+        `channels` of the first cell, `cells` (of each stage in `nas_bench_201`), `epochs`, and `batch_size`, which is
+        at most a quarter of the examples.
+    """
+    side = max(shape[:2])
+    fitting = (line for (most, many), line in _BY_SIZE.items() if side <= most and num_examples <= many)
+    chosen = next(fitting, _LARGE)
+    batch_size = max(1, min(chosen["batch_size"], num_examples // 4))
+    return {**chosen, "batch_size": batch_size, "cells": _CELLS[space]}

@@ -1,0 +1,146 @@
+"""What is written after each epoch, so that a search can be stopped at any time and go on."""
+
+import contextlib
+import csv
+import io
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_dha.reports.run_record import HISTORY, read_json
+from keras_dha.reports.write_file import write_json, write_text
+
+PROGRESS = "progress.json"
+# Keras reports every metric of the model on validation data too.
+_NEVER_MEASURED = ("val_held_out_loss",)
+
+
+class EpochRecord(keras.callbacks.Callback):
+    """Keeps the logs of all epochs, also of those before an interruption, and the time spent.
+
+    Args:
+        folder: Where `history.csv` and `progress.json` are kept while the search runs.
+        started: `time.monotonic()` when the command began.
+    """
+
+    def __init__(self, folder: Path, started: float) -> None:
+        super().__init__()
+        self.folder = folder
+        progress = read_json(folder / PROGRESS) if (folder / PROGRESS).exists() else {}
+        self.trained = bool(progress.get("trained", False))
+        self.seconds_before = float(progress.get("seconds", 0.0))
+        self.rows: list[dict[str, Any]] = self._read_rows() if progress else []
+        self.trains = False
+        self._started = started
+        self._epoch_started = started
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the command so far, interrupted ones included."""
+        return self.seconds_before + time.monotonic() - self._started
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that have ended."""
+        return len(self.rows)
+
+    def seconds_in(self, phase: int) -> float:
+        """Wall time of the epochs of one phase: 0 search, 1 settle."""
+        return sum(float(row["seconds"]) for row in self.rows if round(float(row.get("phase") or 0)) == phase)
+
+    def epochs_in(self, phase: int) -> int:
+        """Number of epochs of one phase: 0 search, 1 settle."""
+        return sum(round(float(row.get("phase") or 0)) == phase for row in self.rows)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Forgets the rows of epochs that are trained again."""
+        self.rows = [row for row in self.rows if int(row["epoch"]) <= epoch]
+        self._epoch_started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Remembers that training has begun."""
+        self.trains = True
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the history so far."""
+        numbers = {name: float(value) for name, value in (logs or {}).items() if name not in _NEVER_MEASURED}
+        if numbers.get("held_out_loss") == 0.0:
+            del numbers["held_out_loss"]  # the mean of nothing: the settle phase holds nothing out
+        self.rows.append({"epoch": epoch + 1, "seconds": time.monotonic() - self._epoch_started, **numbers})
+        with interrupts_delayed():
+            write_text(self.folder / HISTORY, self.as_csv())
+            self.write_progress()
+
+    def write_progress(self, *, trained: bool = False) -> None:
+        """Writes how much time was spent, and whether training has ended."""
+        self.trained = trained
+        write_json(self.folder / PROGRESS, {"seconds": self.seconds, "trained": trained})
+
+    def as_csv(self) -> str:
+        """All epochs as CSV; a column for each name that any epoch logged."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, names, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return buffer.getvalue()
+
+    def _read_rows(self) -> list[dict[str, Any]]:
+        with (self.folder / HISTORY).open(newline="", encoding="utf-8") as file:
+            return [{name: value for name, value in row.items() if value != ""} for row in csv.DictReader(file)]
+
+
+class SafeBackup(keras.callbacks.BackupAndRestore):
+    """`BackupAndRestore` whose backup is always whole, also when the process ends while it is written.
+
+    The parent writes into one folder, which then takes the place of the backup by renaming; Ctrl-C waits until then.
+
+    Args:
+        folder: The backup.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.backup, self.old = folder, folder.with_name(folder.name + ".old")
+        self.writing = folder.with_name(folder.name + ".writing")
+        super().__init__(str(self.writing), delete_checkpoint=False)
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Restores the backup, if there is one."""
+        shutil.rmtree(self.writing, ignore_errors=True)
+        whole = next((folder for folder in (self.backup, self.old) if folder.exists()), None)
+        if whole is not None:
+            shutil.copytree(whole, self.writing)
+        super().on_train_begin(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the new backup, and only then lets the old one go."""
+        with interrupts_delayed():
+            shutil.rmtree(self.writing, ignore_errors=True)
+            super().on_epoch_end(epoch, logs)
+            if self.backup.exists():
+                shutil.rmtree(self.old, ignore_errors=True)
+                self.backup.rename(self.old)
+            self.writing.rename(self.backup)
+            shutil.rmtree(self.old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def interrupts_delayed() -> Iterator[None]:
+    """Ctrl-C within takes effect at the end; outside of the main thread nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: received.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if received and callable(before):
+        before(*received[0])

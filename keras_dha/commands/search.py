@@ -1,0 +1,229 @@
+"""`keras-dha search`: from a data set to a trained model and its report."""
+
+import contextlib
+import dataclasses
+import datetime
+import platform
+import time
+import zlib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_dha import __version__
+from keras_dha.commands.defaults import defaults_for
+from keras_dha.commands.epoch_record import EpochRecord, SafeBackup
+from keras_dha.commands.errors import CommandError, CommandInterrupted, bad_input
+from keras_dha.commands.options import SearchOptions
+from keras_dha.commands.results import write_results
+from keras_dha.commands.run_folder import RunFolder
+from keras_dha.data.sources import Source, load
+from keras_dha.reports.run_record import read_json
+from keras_dha.reports.write_file import write_json
+from keras_dha.search_model import SearchModel
+
+POLICY_BEFORE = "policy_before.json"
+FIXED_DEFAULTS = {"space": "nas_bench_201", "recipe": "dha", "seed": 0, "flip": False}
+# The test curve is for the eye only: a part of a large test set shows it as well.
+MAX_CURVE_EXAMPLES = 1_000
+# With a time budget and no number of epochs, the budget alone ends the search.
+ENDLESS = 10_000
+
+
+def search(options: SearchOptions, out: str, *, resume: bool = False, quiet: bool = False) -> str:
+    """Searches, and leaves everything in a folder.
+
+    Args:
+        options: What the user said.
+        out: The folder.
+        resume: Go on with the unfinished search in `out`; begin if there is none.
+        quiet: No progress bar.
+
+    Returns:
+        What to tell the user at the end.
+
+    Raises:
+        CommandError: On bad input, before anything is written.
+        CommandInterrupted: On Ctrl-C; the message says how to go on.
+    """
+    started = time.monotonic()
+    folder = RunFolder(out)
+    if resume and folder.finished:
+        return f"{out} holds a finished run: there is nothing to go on with."
+    stored = folder.read_run() if resume and folder.unfinished else None
+    if stored is None:
+        folder.check_free()
+    with bad_input():
+        options = options if stored is None else options.resumed(stored["arguments"])
+        source = _load(options)
+        options = _with_defaults(options, source)
+        run = {"arguments": options.to_dict(), "command": options.command(out), "data": describe(source)}
+        _check_same_data(run, stored)
+        model = make_model(options, source)
+        load_seconds = time.monotonic() - started
+        undo = folder.begin(run)
+    record = EpochRecord(folder.working, started)
+    with _interruption(record, options, out):
+        _fit(model, options, source, folder, record, undo=undo if stored is None else None, quiet=quiet)
+        result = _first_figures(run, record, load_seconds)
+        before = read_json(folder.working / POLICY_BEFORE) or None
+        return write_results(model, source, folder, record, result, policy_before=before)
+
+
+def make_model(options: SearchOptions, source: Source) -> Any:
+    """The search model that the options describe.
+
+    Raises:
+        ValueError: If an option does not fit the data, or is unknown.
+    """
+    from keras_dha import recipes, spaces
+
+    if options.recipe not in recipes.RECIPES:
+        raise ValueError(
+            f"--recipe must be one of {sorted(recipes.RECIPES)}. Received: --recipe {options.recipe}. Correct it."
+        )
+    recipe = recipes.RECIPES[options.recipe]()
+    if options.flip and recipe.augmentation is not None:
+        recipe = recipe.replace(augmentation=_with_flip(recipe.augmentation))
+    kinds: dict[str, tuple[Any, str]] = {
+        "nas_bench_201": (spaces.NASBench201Space, "cells_per_stage"),
+        "darts": (spaces.DARTSSpace, "cells"),
+    }
+    kind, cells = kinds[str(options.space)]
+    space = kind(source.input_shape, source.num_classes, channels=options.channels, **{cells: options.cells})
+    return SearchModel(space, recipe, seed=options.seed)
+
+
+def describe(source: Source) -> dict[str, Any]:
+    """The data set as plain data, with a checksum that tells it from others."""
+    checksum = 0
+    for array in (source.x_train, source.y_train, source.x_test, source.y_test):
+        if array is not None:
+            checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+    return {
+        "name": source.name,
+        "train_examples": len(source.x_train),
+        "test_examples": 0 if source.x_test is None else len(source.x_test),
+        "test_is_cut": source.test_is_cut,
+        "shape": [int(size) for size in source.input_shape],
+        "dtype": str(source.x_train.dtype),
+        "classes": source.num_classes,
+        "class_names": [str(name) for name in source.class_names],
+        "checksum": f"{checksum:08x}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a result depends on."""
+    packages = {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")}
+    return {"python": platform.python_version(), **packages, "keras_dha": __version__}
+
+
+def _load(options: SearchOptions) -> Source:
+    if options.data is None:
+        raise CommandError(
+            "A new search must be given --data. Received: no --data, and no unfinished search in --out. Give digits, "
+            "npz:FILE, dir:FOLDER or tfds:NAME."
+        )
+    return load(options.data)
+
+
+def _with_defaults(options: SearchOptions, source: Source) -> SearchOptions:
+    space = options.space or FIXED_DEFAULTS["space"]
+    sized = defaults_for(source.input_shape, len(source.x_train), str(space))
+    if options.time_budget is not None:
+        sized["epochs"] = ENDLESS
+    return options.with_absolute_data().filled({**FIXED_DEFAULTS, **sized})
+
+
+def _check_same_data(run: dict[str, Any], stored: dict[str, Any] | None) -> None:
+    if stored is not None and stored.get("data") != run["data"]:
+        before, now = stored.get("data", {}).get("checksum"), run["data"]["checksum"]
+        raise ValueError(
+            f"A search that goes on must see the same data. Received: {run['arguments']['data']} with the checksum "
+            f"{now}, before {before}. Bring the data back, or start a new search in another folder."
+        )
+
+
+def _with_flip(policy: Any) -> Any:
+    from keras_dha.augmentation import HorizontalFlip
+
+    config = policy.get_config()
+    flip = keras.saving.serialize_keras_object(HorizontalFlip())
+    return type(policy).from_config({**config, "base": [*config.get("base", ()), flip]})
+
+
+def _fit(
+    model: Any,
+    options: SearchOptions,
+    source: Source,
+    folder: RunFolder,
+    record: EpochRecord,
+    *,
+    undo: Any,
+    quiet: bool,
+) -> None:
+    if not (folder.working / POLICY_BEFORE).exists():
+        write_json(folder.working / POLICY_BEFORE, model.policy() or {})
+    epochs = options.epochs or 1
+    try:
+        model.fit(
+            source.x_train,
+            source.y_train,
+            # All epochs are over already when only the results of a finished training are missing.
+            epochs=record.epochs if record.trained else epochs,
+            batch_size=options.batch_size,
+            validation_data=_curve_part(source),
+            time_budget=options.time_budget,
+            callbacks=[record, SafeBackup(folder.working / "backup")],
+            verbose=0 if quiet else "auto",
+        )
+    except ValueError as error:
+        if record.trains or record.epochs:
+            raise
+        if undo is not None:
+            undo()
+        raise CommandError(str(error)) from error
+    record.write_progress(trained=True)
+
+
+def _curve_part(source: Source) -> tuple[np.ndarray, np.ndarray] | None:
+    if source.x_test is None or source.y_test is None:
+        return None
+    step = -(-len(source.x_test) // MAX_CURVE_EXAMPLES)
+    return source.x_test[::step], source.y_test[::step]
+
+
+def _first_figures(run: dict[str, Any], record: EpochRecord, load_seconds: float) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "data": run["data"],
+        "seed": run["arguments"]["seed"],
+        "epochs": {"search": record.epochs_in(0), "settle": record.epochs_in(1)},
+        "seconds": {"load": load_seconds, "search": record.seconds_in(0), "settle": record.seconds_in(1)},
+        "arguments": run["arguments"],
+        "command": run["command"],
+        "versions": versions(),
+        "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+@contextlib.contextmanager
+def _interruption(record: EpochRecord, options: SearchOptions, out: str) -> Iterator[None]:
+    """Says on Ctrl-C where the search stands, and which command goes on with it."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        again = dataclasses.replace(SearchOptions(), data=options.data).command(str(Path(out)))
+        if record.trained:
+            done = "Interrupted after training; only the results were not written yet."
+        elif record.epochs:
+            of = "" if options.epochs == ENDLESS else f" of {options.epochs}"
+            done = f"Interrupted after epoch {record.epochs}{of}; everything up to there is kept."
+        else:
+            done = "Interrupted before the first epoch ended."
+        raise CommandInterrupted(f"{done} To go on: {again} --resume") from error

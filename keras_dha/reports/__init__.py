@@ -1,0 +1,24 @@
+"""Pictures of a search, and the HTML report."""
+
+from keras_dha.reports.architecture import architecture_figure
+from keras_dha.reports.curves import entropy_curves, learning_curves, rate_curves
+from keras_dha.reports.figure import ReportUnavailableError
+from keras_dha.reports.page import render, write_report
+from keras_dha.reports.policy import policy_maps
+from keras_dha.reports.probabilities import probability_bars
+from keras_dha.reports.run_record import RunRecord
+from keras_dha.reports.samples import contact_sheet
+
+__all__ = [
+    "ReportUnavailableError",
+    "RunRecord",
+    "architecture_figure",
+    "contact_sheet",
+    "entropy_curves",
+    "learning_curves",
+    "policy_maps",
+    "probability_bars",
+    "rate_curves",
+    "render",
+    "write_report",
+]

@@ -1,0 +1,65 @@
+import re
+
+import pytest
+
+from keras_dha.reports import render
+from keras_dha.reports.page import duration
+
+
+def test_headline_shows_the_four_figures(record):
+    page = render(record())
+    for value, name in [
+        ("87.50 %", "test accuracy"),
+        ("12,345", "parameters"),
+        ("2 min 5 s", "wall time"),
+        ("7", "seed"),
+    ]:
+        assert f"<b>{value}</b><span>{name}</span>" in page
+
+
+def test_page_is_self_contained(record):
+    page = render(record())
+    assert all(source.startswith("data:") for source in re.findall(r'src="([^"]*)"', page))
+    assert page.count("<img") == 6
+    assert "<script" not in page
+    assert not re.search(r"(href|url\()", page)
+
+
+def test_every_picture_says_what_it_shows(record):
+    assert all(re.findall(r'<img [^>]*alt="([^"]*)"', render(record())))
+
+
+def test_what_comes_from_the_user_is_escaped(record):
+    evil = "<script>alert(1)</script>"
+    result = {**record().result, "command": evil, "data": {**record().result["data"], "name": evil}}
+    samples = {**record().samples, "labels": [evil, "one"]}
+    kept = {evil: [evil]}
+    page = render(record(result=result, samples=samples, decisions=kept, probabilities={evil: {evil: 1.0}}))
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 5
+
+
+def test_another_space_gets_a_table(record):
+    page = render(record(decisions={"stage_0": ["conv5"]}, probabilities={}))
+    assert "<th>stage_0</th><td>conv5</td>" in page
+    assert "How sure the search was" not in page
+
+
+def test_parts_that_were_switched_off_are_left_out(record):
+    page = render(record(policy_before=None, policy_after=None, samples={}))
+    assert "Augmentation policy" not in page
+    assert "Augmented samples" not in page
+
+
+def test_a_run_without_anything_still_has_a_page():
+    from keras_dha.reports import RunRecord
+
+    assert "not measured" in render(RunRecord({}))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(8.24, "8.2 s"), (59.99, "60.0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (119.7, "2 min 0 s")],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
