@@ -133,6 +133,8 @@ class SearchModel(SearchTrainer):
 
     def end_search_epoch(self) -> bool:
         """Lets each relaxation take stock after an epoch of search; says whether nothing is open any more."""
+        if not bool(self.recipe.schedule.architecture_moves(number(self.progress))):
+            return False  # what was not allowed to move has not come to rest
         for relaxation in self.choice_relaxations:
             relaxation.on_epoch_end()
         return bool(self.choice_relaxations) and all(relaxation.settled for relaxation in self.choice_relaxations)

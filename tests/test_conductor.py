@@ -55,6 +55,13 @@ def test_the_search_ends_where_the_schedule_says(fraction: float, phases: list[i
     assert model.settled
 
 
+def test_a_code_that_rests_in_the_warm_up_has_not_settled() -> None:
+    # It once froze at the end of the first epoch, for it had not moved: all of the search was skipped.
+    schedule = Schedule(search_fraction=1.0, warmup_fraction=0.5, hyperparameters_every=2)
+    model = quick_model(relaxation=SparseCode(exploration=0.25, tolerance=0.0), schedule=schedule)
+    assert fit(model)["phase"] == [0, 0, 0, 0]
+
+
 def test_the_search_ends_when_every_choice_is_frozen() -> None:
     model = quick_model(schedule=searched(1.0))
     freeze = keras.callbacks.LambdaCallback(
