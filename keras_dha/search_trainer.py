@@ -154,6 +154,8 @@ class SearchTrainer(PhasedModel):
             return x, None
         images, draws = self.scaling.unit(x), None
         if self.augmentation is not None:
+            # Pixels that the training part did not have, such as held-out ones, may lie outside of its range.
+            images = ops.clip(images, 0.0, 1.0)
             images, draws = self.augmentation.augment(images, training=True, **self._replica())
         return self.scaling.standardize(images), draws
 

@@ -268,3 +268,13 @@ def test_a_space_of_a_wrong_kind() -> None:
 def test_decisions_of_another_space(decisions: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"Received: "):
         SearchModel(TinySpace(), decisions=decisions)
+
+
+def test_pixels_outside_of_the_training_range_are_augmented_without_an_error() -> None:
+    # They crashed the histogram of Equalize: held-out pictures, which join the training, may be brighter than the rest.
+    policy = PairPolicy(operations=("Equalize",), search_magnitude=8.0)
+    model = search_model(augmentation=policy, relaxation=Softmax())
+    model.compile()
+    x, y = images()
+    logs = model.train_on_batch(300.0 * x.astype("float32"), y, return_dict=True)
+    assert np.isfinite(logs["loss"])
