@@ -7,15 +7,13 @@ batches, `--steps` steps a turn, after warm-up; the median over the rounds and t
 search turn holds its share of hyper-parameter steps. The derived network is the all-3x3 cell, the dearest of the space.
 
 Memory, a process each: the peak of resident memory over a short fit, as it is and above what the process held before it
-built a model.
+built a model. Run it with `--memory-of KIND` from a shell: a process that another one starts inherits its peak.
 """
 
 import argparse
 import json
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -79,9 +77,11 @@ def time_steps(arguments: argparse.Namespace) -> None:
     runs = {"plain": stepper(child(arguments), plain_batches.prefetch(2))}
     search = keras_dha.SearchModel(make_space(arguments), seed=0)
     search.compile()
+    search.scaling.adapt(0, 255, data.summary.mean, data.summary.std)
     runs["search"] = stepper(search, data.dataset)
     settled = keras_dha.SearchModel(make_space(arguments), decisions=ALL_3X3, seed=0)
     settled.compile()
+    settled.scaling.adapt(0, 255, data.summary.mean, data.summary.std)
     settled.settle()
     runs["settle"] = stepper(settled, data.dataset)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -112,7 +112,7 @@ def measure_memory(arguments: argparse.Namespace, kind: str) -> None:
 
 
 def main() -> None:
-    """Times steps, then measures memory."""
+    """Times steps, or measures the memory of one kind of fit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--colors", type=int, default=3)
@@ -126,8 +126,6 @@ def main() -> None:
         measure_memory(arguments, arguments.memory_of)
         return
     time_steps(arguments)
-    for kind in KINDS:
-        subprocess.run([sys.executable, __file__, *sys.argv[1:], "--memory-of", kind], check=True)
 
 
 if __name__ == "__main__":
