@@ -15,6 +15,7 @@ from keras import ops
 from keras_dha.conductor import Conductor
 from keras_dha.data import DataSummary, PairedData
 from keras_dha.derivation import FixedChooser, inherit_weights
+from keras_dha.diagnostics import mean_normalized_entropy
 from keras_dha.exports import export_model
 from keras_dha.hyperparameters import WeightDecay
 from keras_dha.layers import ImageScaling, with_fused_normalization
@@ -146,7 +147,7 @@ class SearchModel(SearchTrainer):
             if isinstance(part, WeightDecay):
                 state["weight_decay"] = float(ops.convert_to_numpy(part.value()))
         if self.supernet is not None:
-            state["entropy"] = _mean_normalized_entropy(self.supernet.probabilities())
+            state["entropy"] = mean_normalized_entropy(self.supernet.probabilities())
         if self.augmentation is not None:
             state["policy_entropy"] = float(ops.convert_to_numpy(self.augmentation.entropy()))
         return state
@@ -378,12 +379,3 @@ def _pixel_range(summary: DataSummary) -> tuple[float, float]:
         return 0.0, 255.0
     low, high = float(summary.minimum or 0.0), float(summary.maximum or 0.0)
     return (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)
-
-
-def _mean_normalized_entropy(probabilities: dict[str, dict[str, float]]) -> float:
-    """Mean over choices of entropy / log(number of options): 1 is undecided, 0 decided."""
-    entropies = []
-    for options in probabilities.values():
-        p = np.clip(np.array(list(options.values())), 1e-12, 1.0)
-        entropies.append(float(-(p * np.log(p)).sum() / np.log(max(len(p), 2))))
-    return float(np.mean(entropies)) if entropies else 0.0
