@@ -33,13 +33,16 @@ class SparseCode(Relaxation):
     in proportion to `softmax(scale * A^T b / exploration)` (`subsets.draw`), so `exploration` is the temperature of the
     draw, in units of a branch's weight. The weights are then 1, with the gradient of the formula above for that S and
     the last z, and `log_probability` is exact: b gets both gradients. Other calls take the options of largest `A^T b`,
-    the likeliest S; with `exploration = 0` all calls take the recovered S.
+    the likeliest S, and so does, with `exploration_rate < 1`, each choice in the rest of the training calls: what is
+    learned by the weights of a branch is not disturbed in every step by what the other choices try. With
+    `exploration = 0` all calls take the recovered S.
 
     Args:
         num_measurements: Length of the code. Defaults to 7.
         l1: Weight of the l1 norm, positive. Defaults to 1e-5.
         tolerance: Where a choice is frozen, at least 0. Defaults to 1e-3.
         exploration: Temperature of the draw of S; 0.0, the default, draws nothing.
+        exploration_rate: The share of training calls that draw S, in (0, 1]. Defaults to 1.0.
         recovery: `"ista"`, or `"released"` for what the released code of DHA does instead: a Lasso with an intercept,
             with 1/(2 num_measurements) before the square, and S by the largest z, not `|z|`.
         initial_weight: The code starts at the least-squares solution of `A^T b = initial_weight` (ours), plus the
@@ -80,6 +83,7 @@ class SparseCode(Relaxation):
         l1: float = 1e-5,
         tolerance: float = 1e-3,
         exploration: float = 0.0,
+        exploration_rate: float = 1.0,
         recovery: str = "ista",
         initial_weight: float | None = 1.0,
         normalize: bool = True,
@@ -93,12 +97,18 @@ class SparseCode(Relaxation):
             )
         if not (math.isfinite(exploration) and exploration >= 0):
             raise ValueError(f"exploration must be at least 0. Received: exploration={exploration}. Give 0.0 for none.")
+        if not 0.0 < exploration_rate <= 1.0:
+            raise ValueError(
+                "exploration_rate must lie in (0, 1]. "
+                f"Received: exploration_rate={exploration_rate}. For no draws give exploration=0.0."
+            )
         if recovery not in _RECOVERIES:
             raise ValueError(f"recovery must be one of {_RECOVERIES}. Received: recovery={recovery!r}. Give 'ista'.")
         self.num_measurements = num_measurements
         self.l1 = l1
         self.tolerance = tolerance
         self.exploration = exploration
+        self.exploration_rate = exploration_rate
         self.recovery = recovery
         self.initial_weight = initial_weight
         self.normalize = normalize
@@ -138,7 +148,8 @@ class SparseCode(Relaxation):
         kept = self.harden(logits)
         if training and self.exploration:
             drawn = subsets.draw(self._log_distribution(logits), self.choice, seed=self.seed_generator)
-            kept = ops.where(self.frozen, kept, drawn)
+            explores = keras.random.uniform((), seed=self.seed_generator) < self.exploration_rate
+            kept = ops.where(ops.logical_and(explores, ops.logical_not(self.frozen)), drawn, kept)
         return self._weights(logits, kept)
 
     def _weights(self, logits: Tensor, kept: Tensor) -> Tensor:
@@ -184,9 +195,12 @@ class SparseCode(Relaxation):
         zero = super().log_probability(logits, weights)
         if not self.exploration:
             return zero
-        return ops.where(
-            self.frozen, zero, subsets.log_probability(self._log_distribution(logits), weights, self.choice)
-        )
+        log_p = subsets.log_probability(self._log_distribution(logits), weights, self.choice)
+        if self.exploration_rate < 1.0:
+            likeliest = ops.all(ops.equal(ops.cast(weights != 0.0, logits.dtype), self.harden(logits)))
+            rest = ops.where(likeliest, math.log1p(-self.exploration_rate), -1e9)
+            log_p = ops.logaddexp(log_p + math.log(self.exploration_rate), rest)
+        return ops.where(self.frozen, zero, log_p)
 
     def on_epoch_end(self) -> None:
         """Recovers the sparse vector, and freezes the choice if it hardly moved; a frozen choice stays as it is."""
@@ -200,5 +214,6 @@ class SparseCode(Relaxation):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""
-        names = ("num_measurements", "l1", "tolerance", "exploration", "recovery", "initial_weight", "normalize")
+        draws = ("exploration", "exploration_rate")
+        names = ("num_measurements", "l1", "tolerance", *draws, "recovery", "initial_weight", "normalize")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

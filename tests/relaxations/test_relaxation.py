@@ -26,6 +26,7 @@ TEMPLATES = {
     "credit": OneHotSample(estimator="credit", exploration=0.1, seed=1),
     "straight_through": OneHotSample(estimator="straight_through", seed=1),
     "code": SparseCode(seed=1),
+    "seldom_drawn_code": SparseCode(exploration=0.5, exploration_rate=0.5, seed=1),
     "drawn_code": SparseCode(exploration=0.5, recovery="released", initial_weight=None, normalize=False, seed=1),
 }
 CASES = [pytest.param(t, c, id=f"{n}-{c.keep}") for (n, t), c in itertools.product(TEMPLATES.items(), (ONE, NODE))]

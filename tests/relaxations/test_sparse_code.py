@@ -150,6 +150,24 @@ def test_exploration_draws_supports_in_proportion_to_the_branches_weights():
     np.testing.assert_allclose(tape.gradient(value, relaxation.logits.value), [-0.5, 0.5], rtol=1e-5)  # (1 - p) / 0.5
 
 
+def test_only_a_share_of_the_calls_draws_and_the_others_take_the_likeliest():
+    arguments = {"exploration": 0.5, "exploration_rate": 0.4, "num_measurements": 2}
+    relaxation = built(Choice("c", ("a", "b")), **arguments)
+    relaxation.measurements.assign(np.eye(2))
+    relaxation.logits.assign([0.0, 0.5 * np.log(3)])  # softmax of (0, log 3)
+    drawn = np.array([relaxation(relaxation.logits, training=True).numpy() for _ in range(400)])
+    # 400 draws: off by 0.08, more than 5 standard deviations, less than once in a million runs.
+    assert np.mean(drawn[:, 0] != 0) == pytest.approx(0.4 * 0.25, abs=0.08)
+    logits = relaxation.logits.value
+    for weights, probability, factor in (([0.5, 0.0], 0.1, 1.0), ([0.0, 0.5], 0.9, 0.3 / 0.9)):
+        with tf.GradientTape() as tape:
+            value = relaxation.log_probability(relaxation.logits, ops.convert_to_tensor(weights))
+        assert float(value) == pytest.approx(np.log(probability), rel=1e-5)
+        # The gradient of log softmax, divided by the temperature, times the share of the drawn in this option.
+        kept = (np.array(weights) > 0).astype(float)
+        np.testing.assert_allclose(tape.gradient(value, logits), factor * (kept - [0.25, 0.75]) / 0.5, rtol=1e-5)
+
+
 def test_without_exploration_training_draws_nothing():
     relaxation = built()
     np.testing.assert_array_equal(
@@ -167,6 +185,7 @@ def test_without_exploration_training_draws_nothing():
         ({"l1": 0.0}, "num_measurements=7, l1=0.0"),
         ({"tolerance": -1.0}, "num_measurements=7, l1=1e-05, tolerance=-1.0"),
         ({"exploration": -0.1}, "exploration=-0.1"),
+        ({"exploration_rate": 0.0}, "exploration_rate=0.0"),
         ({"recovery": "mosek"}, "recovery='mosek'"),
     ],
 )
