@@ -80,8 +80,9 @@ class SearchModel(SearchTrainer):
     ) -> None:
         super().__init__(**kwargs)
         _check_kinds(space, recipe)
+        self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
         if seed is not None:
-            keras.utils.set_random_seed(seed)
+            keras.utils.set_random_seed(seed)  # after the space was asked, which may have to build a network for it
         self.raw_dtype = "float32"
         self.seed = random.randrange(2**31) if seed is None else int(seed)
         given = {"relaxation": relaxation, "augmentation": augmentation, "schedule": schedule}
@@ -90,7 +91,6 @@ class SearchModel(SearchTrainer):
         recipe = (recipe or dha()).replace(**chosen)
         self.recipe = recipe.with_parts(_seeded(recipe.parts(), self.seed))
         self.space = space
-        self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
         with self._own_policy():
             self._build_networks()
         self.built = True

@@ -41,6 +41,8 @@ class SearchSpace(abc.ABC):
     ```
     """
 
+    _choices: tuple[Choice, ...] | None = None
+
     def __init__(self, input_shape: Sequence[int], num_classes: int) -> None:
         sizes = list(input_shape) if isinstance(input_shape, Sequence) else [None]
         if not all(isinstance(size, (int, np.integer)) and size > 0 for size in [*sizes, num_classes]):
@@ -65,10 +67,12 @@ class SearchSpace(abc.ABC):
         return cls(**config)
 
     def choices(self) -> tuple[Choice, ...]:
-        """The questions that `build` asks, in order."""
-        chooser = _FirstChooser()
-        self.build(chooser)
-        return tuple(chooser.choices.values())
+        """The questions that `build` asks, in order; a space is built once to know them."""
+        if self._choices is None:
+            chooser = _FirstChooser()
+            self.build(chooser)
+            self._choices = tuple(chooser.choices.values())
+        return self._choices
 
     def random_decisions(self, *, seed: int | None = None) -> Decisions:
         """One network, drawn uniformly: the inputs of each choice first, then the option of each."""

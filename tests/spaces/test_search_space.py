@@ -36,7 +36,9 @@ def num_answers(choice: Choice) -> int:
 
 
 def test_choices_in_the_order_of_asking() -> None:
-    assert [choice.name for choice in TinySpace((4, 4, 1), 2).choices()] == ["edge", "sum"]
+    space = TinySpace((4, 4, 1), 2)
+    assert [choice.name for choice in space.choices()] == ["edge", "sum"]
+    assert space.choices() is space.choices()
 
 
 def test_number_of_answers() -> None:
