@@ -168,9 +168,9 @@ class SearchTrainer(PhasedModel):
     def _differentiator(self, variables: Sequence[keras.Variable]) -> Any:
         """From scaled inputs, labels and sample weights to gradients, loss, outputs and weights of options.
 
-        A graph of its own, for the training and the held-out batch go through the same one: it is traced once. Not so
-        eagerly, where each step would trace it anew, nor on several replicas, which can agree on moving statistics in
-        the outermost graph only.
+        While both the training and the held-out batch go through it, it is a graph of its own, which is traced and
+        optimized once. Not so eagerly, where each step would trace it anew, nor on several replicas, which can agree on
+        moving statistics in the outermost graph only.
         """
 
         def differentiate(inputs: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
@@ -181,7 +181,9 @@ class SearchTrainer(PhasedModel):
             return tape.gradient(objective, variables), loss, y_pred, choice_weights
 
         alone = self.distribute_strategy.num_replicas_in_sync == 1
-        return tf.function(differentiate, autograph=False) if alone and not self.run_eagerly else differentiate
+        if not self._holds_out or self.run_eagerly or not alone:
+            return differentiate
+        return tf.function(differentiate, autograph=False, experimental_attributes={"_noinline": True})
 
     def _score(self, loss: Tensor, choice_weights: dict[str, Tensor]) -> Tensor:
         """`sg(loss - baseline) * log p`: its gradient is the score-function estimate of the drawn choices."""
@@ -229,7 +231,7 @@ class SearchTrainer(PhasedModel):
         learning_rate = self._learning_rate()
         if not _has_schedule(self.optimizer):
             self.optimizer.learning_rate.assign(learning_rate)
-        learns = held_out is not None and bool(self.learned) and not self._settled_in_graph
+        learns = held_out is not None and self._holds_out
         before = [ops.copy(variable) for variable in variables] if learns else []
         known = [(g, v) for g, v in zip(gradients, variables) if g is not None]
         gradients, variables = [g for g, _ in known], [v for _, v in known]
@@ -293,6 +295,16 @@ class SearchTrainer(PhasedModel):
             if keras.backend.is_float_dtype(variable.dtype):
                 parts = self.distribute_strategy.experimental_local_results(variable.value)
                 variable.assign(sum(part.numpy() for part in parts) / len(parts))
+
+    @property
+    def _holds_out(self) -> bool:
+        """Whether steps, as the graphs are, learn from held-out batches."""
+        return bool(self.learned) and not self._settled_in_graph
+
+    def get_metrics_result(self) -> dict[str, Tensor]:
+        """As in Keras; without the held-out loss where nothing is held out."""
+        result = super().get_metrics_result()
+        return result if self._holds_out else {k: v for k, v in result.items() if k != self._held_out_loss.name}
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """As in Keras; the held-out loss belongs to training alone."""

@@ -83,7 +83,7 @@ def test_kill_and_resume_is_as_if_nothing_had_happened(fraction: float, relaxati
         fit(quick_model(**parts), keras.callbacks.BackupAndRestore(backup), Kill(2))
     resumed = quick_model(**parts)
     found = fit(resumed, keras.callbacks.BackupAndRestore(backup))
-    assert found == {name: values[2:] for name, values in expected.items()}
+    assert found == {name: values[2:] for name, values in expected.items() if values[2:]}
     assert_same(weights_of(undisturbed), weights_of(resumed))
     assert undisturbed.decisions() == resumed.decisions()
 

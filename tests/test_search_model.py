@@ -43,8 +43,10 @@ def test_history(fitted: Any) -> None:
     assert history["phase"] == [0.0, 0.0, 1.0, 1.0]
     shown = {"loss", "accuracy", "held_out_loss", "val_loss", "val_accuracy", "phase", "entropy", "policy_entropy"}
     assert set(history) == shown | {"learning_rate", "weight_decay"}
-    assert all(len(values) == 4 for values in history.values())
-    assert np.isfinite(list(history.values())).all()
+    assert len(history["held_out_loss"]) == 2  # epochs of search: the settle phase holds nothing out
+    assert min(history["held_out_loss"]) > 0.0
+    assert all(len(values) == 4 for name, values in history.items() if name != "held_out_loss")
+    assert all(np.isfinite(values).all() for values in history.values())
     assert history["learning_rate"][1] > history["learning_rate"][2] > history["learning_rate"][3] > 0.0
     assert history["entropy"][0] != history["entropy"][1]
 

@@ -17,8 +17,6 @@ from keras_dha.reports.run_record import HISTORY, read_json
 from keras_dha.reports.write_file import write_json, write_text
 
 PROGRESS = "progress.json"
-# Keras reports every metric of the model on validation data too.
-_NEVER_MEASURED = ("val_held_out_loss",)
 
 
 class EpochRecord(keras.callbacks.Callback):
@@ -69,9 +67,7 @@ class EpochRecord(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Writes the history so far."""
-        numbers = {name: float(value) for name, value in (logs or {}).items() if name not in _NEVER_MEASURED}
-        if numbers.get("held_out_loss") == 0.0:
-            del numbers["held_out_loss"]  # the mean of nothing: the settle phase holds nothing out
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
         self.rows.append({"epoch": epoch + 1, "seconds": time.monotonic() - self._epoch_started, **numbers})
         with interrupts_delayed():
             write_text(self.folder / HISTORY, self.as_csv())
