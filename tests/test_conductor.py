@@ -116,7 +116,7 @@ def test_a_saved_model_goes_on_where_it_was(epoch: int, tmp_path: Path) -> None:
     loaded = keras.models.load_model(str(path).format(epoch=epoch))
     assert loaded.settled == (epoch == 3)
     found = fit(loaded, initial_epoch=epoch)
-    assert found == {name: values[epoch:] for name, values in expected.items()}
+    assert found == {name: values[epoch:] for name, values in expected.items() if values[epoch:]}
     assert_same(weights_of(undisturbed), weights_of(loaded))
 
 
