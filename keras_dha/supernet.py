@@ -25,18 +25,19 @@ class RelaxedChooser(Chooser):
     def __init__(self, relaxation: Relaxation) -> None:
         super().__init__()
         self._template = relaxation
+        self._runs = {"sparse": relaxation.sparse, "exact": relaxation.exact}
         self.relaxations: dict[str, Relaxation] = {}
         self.weights: dict[str, Tensor] = {}
         self.mixtures: list[MixedLayer] = []
 
     def _answer_op(self, choice: Choice, options: Mapping[str, OpFactory], x: Tensor) -> Tensor:
         branches = [_branch(options[option](), x) for option in choice.options]
-        return self._mix(MixedOp(choice, branches, sparse=self._template.sparse), [x])
+        return self._mix(MixedOp(choice, branches, **self._runs), [x])
 
     def _answer_node(self, choice: Choice, options: Mapping[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
         pairs = [option.split("/", 1) for option in choice.options]
         branches = [_branch(options[op](int(i)), inputs[int(i)]) for i, op in pairs]
-        return self._mix(MixedNode(choice, branches, sparse=self._template.sparse), inputs)
+        return self._mix(MixedNode(choice, branches, **self._runs), inputs)
 
     def _mix(self, mixture: MixedLayer, inputs: list[Tensor]) -> Tensor:
         name = mixture.choice.name

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_dha.spaces import Choice
 
@@ -20,14 +21,24 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     Args:
         choice: The choice that the branches answer.
         branches: One layer an option, in the order of `choice.options`.
-        sparse: Whether at most `choice.keep` weights are other than zero.
+        sparse: Whether weights may be zero, so that their branches need not run.
+        exact: Whether, of a sparse mixture, exactly `choice.keep` weights are other than zero. Defaults to True.
     """
 
-    def __init__(self, choice: Choice, branches: list[keras.layers.Layer], *, sparse: bool, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        branches: list[keras.layers.Layer],
+        *,
+        sparse: bool,
+        exact: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.choice = choice
         self.branches = branches
         self.sparse = sparse
+        self.exact = exact
         self._kept: dict[int, float] | None = None
 
     def settle(self, kept: dict[int, float]) -> None:
@@ -49,9 +60,20 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     def source(self, position: int, inputs: list[Tensor]) -> Tensor:
         """The input that the branch at `position` reads."""
 
-    @abc.abstractmethod
     def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, training: bool | None) -> Tensor:
         """The mixture, running only branches of non-zero weight."""
+        batch = ops.shape(inputs[0])[0]
+        total = ops.zeros((batch, *self._output_shape[1:]), dtype=self.compute_dtype)
+        for position in range(len(self.branches)):
+            total = ops.cond(
+                ops.not_equal(weights[position], 0.0),
+                self._added(position, inputs, weights, training, total),
+                lambda total=total: total,
+            )
+        return total
+
+    def _added(self, position: int, inputs: list[Tensor], weights: Tensor, training: bool | None, total: Tensor) -> Any:
+        return lambda: total + self.run(position, inputs, weights[position], training)
 
     def build(self, input_shape: Any) -> None:
         """Builds every branch, and checks that their outputs fit together.
@@ -82,7 +104,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     def run(self, position: int, inputs: list[Tensor], weight: Tensor, training: bool | None) -> Tensor:
         """One branch, times its weight."""
         output = self.branches[position](self.source(position, inputs), training=training)
-        return output * keras.ops.cast(weight, output.dtype)
+        return output * ops.cast(weight, output.dtype)
 
     def _settled(self, position: int, weight: float, inputs: list[Tensor], training: bool | None) -> Tensor:
         if weight != 1.0:

@@ -24,6 +24,8 @@ class MixedOp(MixedLayer):
         return inputs[0]
 
     def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, training: bool | None) -> Tensor:
+        if not self.exact:
+            return super()._sparse_sum(inputs, weights, training)
         active = ops.cast(ops.argmax(ops.abs(weights)), "int32")
         branches = [self._branch(position, inputs, weights, training) for position in range(len(self.branches))]
         return ops.switch(active, branches)

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_dha.relaxations import subsets
+from keras_dha.relaxations.annealed_scale import AnnealedScale
 from keras_dha.roles import ARCHITECTURE, tag
 from keras_dha.spaces.choice import Choice
 
@@ -23,12 +24,14 @@ class Relaxation(keras.layers.Layer, abc.ABC):
 
     A relaxation without a choice is a template: `for_choice` clones it for each choice of a space. A clone owns its
     logits and everything else that it remembers, all of it in Keras variables: `logits` (ARCHITECTURE), `frozen` (if
-    true the logits get no gradient, and their update is to be masked), `search_step`, the state of `seed_generator`.
+    true the logits get no gradient, and their update is to be masked), `search_step`, `search_share`, the state of
+    `seed_generator`.
     Subclasses give `call` and `probabilities`; what they draw must come from `seed_generator`, and only in training.
 
     Args:
         scale: What logits are multiplied by, the inverse of a temperature: a positive number, or a
-            `keras.optimizers.schedules.LearningRateSchedule` of the search step. Defaults to 1.0.
+            `keras.optimizers.schedules.LearningRateSchedule` of the search step, or an `AnnealedScale` of the share of
+            the search that is done. Defaults to 1.0.
         seed: Non-negative integer. None: drawn from Keras's global seed when the template is made.
         capacity_prior: How much more the largest option of a choice weighs at the start, in units of scaled logits:
             an option starts at `capacity_prior * its parameters / most parameters`. At least 0. Defaults to 0.0, all
@@ -56,7 +59,10 @@ class Relaxation(keras.layers.Layer, abc.ABC):
     """
 
     sparse: ClassVar[bool] = False
-    """Whether exactly `choice.keep` weights are non-zero in every call, so that only these branches need to run."""
+    """Whether only the branches of non-zero weight run; otherwise all run, and no weight need be zero."""
+
+    exact: ClassVar[bool] = True
+    """Whether, if `sparse`, exactly `choice.keep` weights are non-zero in every call."""
 
     def __init__(
         self,
@@ -120,6 +126,7 @@ class Relaxation(keras.layers.Layer, abc.ABC):
         self.logits = tag(self._constant("logits", self._initial_logits(), trainable=True), ARCHITECTURE)
         self.frozen = self._constant("frozen", np.array(False), dtype="bool")
         self.search_step = self._constant("search_step", np.array(0), dtype="int64")
+        self.search_share = self._constant("search_share", np.array(0.0))
 
     def _constant(
         self, name: str, value: np.ndarray, *, trainable: bool = False, dtype: str | None = None
@@ -148,7 +155,8 @@ class Relaxation(keras.layers.Layer, abc.ABC):
     def _scaled(self, scores: Tensor) -> Tensor:
         """The scores, multiplied by the scale of this search step."""
         if isinstance(self.scale, _SCHEDULE):
-            return scores * ops.cast(self.scale(ops.convert_to_tensor(self.search_step)), scores.dtype)
+            time = self.search_share if isinstance(self.scale, AnnealedScale) else self.search_step
+            return scores * ops.cast(self.scale(ops.convert_to_tensor(time)), scores.dtype)
         return scores * self.scale
 
     def _live(self, logits: Tensor) -> Tensor:
@@ -180,9 +188,13 @@ class Relaxation(keras.layers.Layer, abc.ABC):
         """Log of the probability with which `call` drew these weights, a scalar; 0.0 if there is nothing to add."""
         return ops.zeros((), dtype=ops.convert_to_tensor(logits).dtype)
 
-    def step(self) -> None:
-        """Counts a search step; may stand in a graph, on every replica."""
+    def step(self, share: Tensor = 0.0) -> None:
+        """Counts a search step, after which `share` of the search is done; may stand in a graph, on every replica."""
         self.search_step.assign_add(1)
+        self.search_share.assign(share)
+
+    def project(self) -> None:
+        """Called after each update of the logits, inside the graph. Does nothing, unless overridden."""
 
     def on_epoch_end(self) -> None:
         """Called once after each search epoch, outside of graphs. Does nothing, unless overridden."""

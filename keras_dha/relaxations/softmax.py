@@ -1,9 +1,9 @@
 """Every option runs, weighted by a softmax."""
 
 import keras
-import numpy as np
 from keras import ops
 
+from keras_dha.relaxations import subsets
 from keras_dha.relaxations.relaxation import Relaxation, Tensor
 
 
@@ -41,22 +41,12 @@ class Softmax(Relaxation):
 
     def call(self, logits: Tensor, training: bool = False) -> Tensor:
         """A softmax per group."""
-        logits = self._scaled(self._live(logits))
-        others = ops.where(self._members(), logits[None, :], -np.inf)  # (num_options, num_options)
-        return ops.exp(logits - ops.logsumexp(others, axis=1))
+        return subsets.softmax(self._scaled(self._live(logits)), self.choice)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """The weights, divided by the number of groups."""
-        return self(logits) / len(np.unique(self._members(), axis=0))
+        return self(logits) / len(set(self.choice.groups or [0]))
 
     def scores(self, logits: Tensor) -> Tensor:
         """The log-odds of each option in its group: ranks like the probability, and never rounds to a tie at 1."""
-        logits = ops.convert_to_tensor(logits)
-        members = self._members() & (np.eye(len(self.choice.options)) == 0)
-        others = ops.where(members, logits[None, :], -1e30)  # finite: alone in its group, an option is sure to win it
-        return logits - ops.logsumexp(others, axis=1)
-
-    def _members(self) -> np.ndarray:
-        """Whether two options compete: bool, `(num_options, num_options)`."""
-        groups = np.array(self.choice.groups or [0] * len(self.choice.options))
-        return groups[:, None] == groups[None, :]
+        return subsets.log_odds(ops.convert_to_tensor(logits), self.choice)

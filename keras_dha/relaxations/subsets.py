@@ -51,6 +51,25 @@ def log_distribution(scores: Tensor, choice: Choice, *, exploration: float = 0.0
     return ops.where(choice.allowed, log_p, _NEVER)
 
 
+def softmax(scores: Tensor, choice: Choice) -> Tensor:
+    """A softmax over the options of each group, `(num_options,)`; over all options if the choice has no groups."""
+    others = ops.where(_rivals(choice), scores[None, :], -np.inf)  # (num_options, num_options)
+    return ops.exp(scores - ops.logsumexp(others, axis=1))
+
+
+def log_odds(scores: Tensor, choice: Choice) -> Tensor:
+    """`log(p / (1 - p))` of `softmax(scores, choice)`, `(num_options,)`: never rounds to a tie at p = 1."""
+    rivals = _rivals(choice) & (np.eye(len(choice.options)) == 0)
+    others = ops.where(rivals, scores[None, :], -1e30)  # finite: alone in its group, an option is sure to win it
+    return scores - ops.logsumexp(others, axis=1)
+
+
+def gumbel(scores: Tensor, *, seed: keras.random.SeedGenerator) -> Tensor:
+    """Standard Gumbel noise of the scores' shape and dtype."""
+    uniform = keras.random.uniform(ops.shape(scores), minval=1e-7, maxval=1.0, dtype=scores.dtype, seed=seed)
+    return -ops.log(-ops.log(uniform))
+
+
 def top(scores: Tensor, choice: Choice) -> Tensor:
     """`choice.top` inside a graph, as 0/1 weights `(num_options,)` of the scores' dtype; of equal scores the first."""
     same_group, num_options = _same_group(choice), len(choice.options)
@@ -70,8 +89,7 @@ def draw(log_p: Tensor, choice: Choice, *, seed: keras.random.SeedGenerator) -> 
     One Gumbel number per option serves all `keep` draws: which of some Gumbel variables is largest does not depend on
     how large it is, so the largest of those left is drawn in proportion to `p` again, also when whole groups left.
     """
-    uniform = keras.random.uniform(ops.shape(log_p), minval=1e-7, maxval=1.0, dtype=log_p.dtype, seed=seed)
-    return top(log_p - ops.log(-ops.log(uniform)), choice)
+    return top(log_p + gumbel(log_p, seed=seed), choice)
 
 
 def log_probability(log_p: Tensor, kept: Tensor, choice: Choice) -> Tensor:
@@ -98,6 +116,12 @@ def log_probability(log_p: Tensor, kept: Tensor, choice: Choice) -> Tensor:
                 gone = ops.any(ops.take(leaves, list(subset), axis=0), axis=0)
                 log_next[subset] = log_f[subset] - ops.logsumexp(ops.where(gone, _NEVER, log_p))
     return log_f[tuple(range(choice.keep))]
+
+
+def _rivals(choice: Choice) -> np.ndarray:
+    """Which options share a softmax: bool, `(num_options, num_options)`."""
+    groups = np.array(choice.groups or [0] * len(choice.options))
+    return groups[:, None] == groups[None, :]
 
 
 def _same_group(choice: Choice) -> np.ndarray:
