@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keras_dha import hyperparameters as hyperparameters
     from keras_dha import layers as layers
     from keras_dha import optimizers as optimizers
+    from keras_dha import penalties as penalties
     from keras_dha import recipes as recipes
     from keras_dha import relaxations as relaxations
     from keras_dha import reports as reports
@@ -50,6 +51,7 @@ __all__ = [
     "hyperparameters",
     "layers",
     "optimizers",
+    "penalties",
     "recipes",
     "relaxations",
     "reports",
