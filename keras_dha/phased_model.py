@@ -27,8 +27,9 @@ class PhasedModel(keras.Model):
         self.steps = self._state("steps", dtype="int64")
         self._settled_in_graph = False
 
-    def _state(self, name: str, dtype: str = "float32") -> keras.Variable:
-        return self.add_weight(shape=(), initializer="zeros", trainable=False, dtype=dtype, name=name)
+    def _state(self, name: str, dtype: str = "float32", start: float = 0.0) -> keras.Variable:
+        start_at = keras.initializers.Constant(start)
+        return self.add_weight(shape=(), initializer=start_at, trainable=False, dtype=dtype, name=name)
 
     @property
     def settled(self) -> bool:

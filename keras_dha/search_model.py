@@ -43,6 +43,7 @@ class SearchModel(SearchTrainer):
         relaxation: Replaces the recipe's relaxation.
         augmentation: Replaces the recipe's policy; None switches augmentation off.
         hyperparameters: Replaces the recipe's list; None or an empty list switches their learning off.
+        penalties: Replaces the recipe's penalties; None or an empty list switches them off.
         schedule: Replaces the recipe's schedule.
         decisions: Fixes the architecture to these decisions; only the other parts are then searched.
         seed: Makes a run repeatable: seeds Python, NumPy, TensorFlow and every part. None: nothing is seeded.
@@ -73,6 +74,7 @@ class SearchModel(SearchTrainer):
         relaxation: Any = FROM_RECIPE,
         augmentation: Any = FROM_RECIPE,
         hyperparameters: Any = FROM_RECIPE,
+        penalties: Any = FROM_RECIPE,
         schedule: Any = FROM_RECIPE,
         decisions: Mapping[str, Any] | None = None,
         seed: int | None = None,
@@ -86,11 +88,15 @@ class SearchModel(SearchTrainer):
         self.raw_dtype = "float32"
         self.seed = random.randrange(2**31) if seed is None else int(seed)
         given = {"relaxation": relaxation, "augmentation": augmentation, "schedule": schedule}
-        given["hyperparameters"] = hyperparameters if hyperparameters == FROM_RECIPE else _as_tuple(hyperparameters)
+        for name, value in (("hyperparameters", hyperparameters), ("penalties", penalties)):
+            given[name] = value if isinstance(value, str) and value == FROM_RECIPE else _as_tuple(value)
         chosen = {name: part for name, part in given.items() if not (isinstance(part, str) and part == FROM_RECIPE)}
         recipe = (recipe or dha()).replace(**chosen)
         self.recipe = recipe.with_parts(_seeded(recipe.parts(), self.seed))
         self.space = space
+        self.schedule_state = {
+            name: self._state(name, start=value) for name, value in self.recipe.schedule.initial_state().items()
+        }
         with self._own_policy():
             self._build_networks()
         self.built = True
@@ -124,6 +130,9 @@ class SearchModel(SearchTrainer):
             if not part.built:
                 part.build()
         relaxations = self.supernet.relaxations if self.supernet else {}
+        self.penalties = list(self.recipe.penalties) if self.supernet else []
+        for penalty in self.penalties:
+            penalty.prepare(relaxations)
         self.choice_relaxations = list(relaxations.values())
 
     # What the model computes.
@@ -181,9 +190,9 @@ class SearchModel(SearchTrainer):
             verbose: As in Keras.
             callbacks: Keras callbacks.
             validation_data: For reporting only; nothing learns from it.
-            held_out: What the hyper-parameters learn from: a share of the training data in `(0, 1)`, or data given
-                apart. A share goes back to the training data when the search ends. Not used if no hyper-parameter is
-                learned.
+            held_out: What the hyper-parameters learn from, and the architecture if the recipe says so: a share of the
+                training data in `(0, 1)`, or data given apart. A share goes back to the training data when the search
+                ends. Not used if nothing learns from it.
             time_budget: Seconds for the whole fit, which still ends settled. None: no bound but `epochs`.
             sample_weight: Weights of the examples, for arrays.
             shuffle: Whether arrays are shuffled.
@@ -200,7 +209,7 @@ class SearchModel(SearchTrainer):
             y,
             sample_weight,
             batch_size=batch_size,
-            held_out=held_out if self.learned else None,
+            held_out=held_out if self.needs_held_out else None,
             seed=self.seed,
             shuffle=shuffle,
             num_classes=self.space.num_classes,
@@ -334,9 +343,9 @@ class SearchModel(SearchTrainer):
         return model
 
 
-def _as_tuple(hyperparameters: Any) -> Any:
+def _as_tuple(parts: Any) -> Any:
     """A list of parts as a recipe wants it; anything else is left to the recipe to complain about."""
-    return tuple(hyperparameters or ()) if isinstance(hyperparameters, (Sequence, type(None))) else hyperparameters
+    return tuple(parts or ()) if isinstance(parts, (Sequence, type(None))) else parts
 
 
 def _check_kinds(space: Any, recipe: Any) -> None:

@@ -1,4 +1,4 @@
-"""The one training step of a search, and its optimizers."""
+"""The one training step of a search."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,41 +8,33 @@ import tensorflow as tf
 from keras import ops
 
 from keras_dha import roles
-from keras_dha.hyperparameters import Hyperparameter, LearningRate, WeightDecay
+from keras_dha.compiled_model import CompiledModel, has_schedule
+from keras_dha.hypergradients import finite_difference_product
+from keras_dha.hyperparameters import LearningRate, WeightDecay
 from keras_dha.layers import ImageScaling
-from keras_dha.optimizers import SelectiveUpdate
-from keras_dha.phased_model import PhasedModel, number
-from keras_dha.recipes import Recipe
+from keras_dha.penalties import Penalty
 from keras_dha.relaxations import Relaxation
 
 Tensor = Any
-OPTIMIZERS = {
-    "optimizer": roles.WEIGHT,
-    "architecture_optimizer": roles.ARCHITECTURE,
-    "augmentation_optimizer": roles.AUGMENTATION,
-    "hyperparameter_optimizer": roles.HYPERPARAMETER,
-}
 
 
-class SearchTrainer(PhasedModel):
-    """What `compile` and `train_step` of a `SearchModel` do.
+class SearchTrainer(CompiledModel):
+    """What `train_step` of a `SearchModel` does.
 
-    `train_step` knows roles and the contracts of the parts (docs/architecture.md); it asks for nobody's class but the
+    It knows roles and the contracts of the parts (docs/architecture.md); it asks for nobody's class but the
     two hyper-parameters that act on the optimizer's step.
     """
 
-    recipe: Recipe
     network: keras.Model
     scaling: ImageScaling | None
-    learned: list[Hyperparameter]
     choice_relaxations: list[Relaxation]
+    penalties: list[Penalty]
+    schedule_state: dict[str, keras.Variable]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.baseline = self._state("baseline")
-        self.base_learning_rate = self._state("base_learning_rate")
         self._held_out_loss = keras.metrics.Mean(name="held_out_loss")
-        self._updates: dict[str, SelectiveUpdate] = {}
 
     def forward(self, inputs: Any, training: bool | None) -> tuple[Any, dict[str, Tensor]]:
         """Outputs of the network for scaled inputs, and the weights of options that they were computed with."""
@@ -50,99 +42,33 @@ class SearchTrainer(PhasedModel):
             self.synchronize()
         return self.network(inputs, training=training)
 
-    def compile(
-        self,
-        optimizer: Any = None,
-        loss: Any = None,
-        metrics: Any = None,
-        *,
-        architecture_optimizer: Any = None,
-        augmentation_optimizer: Any = None,
-        hyperparameter_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """As `keras.Model.compile`, with an optimizer a role; those not given come from the recipe.
-
-        Args:
-            optimizer: Optimizer of the weights. If its rate is learned, its own rate is where learning starts.
-            loss: The loss; sparse categorical cross-entropy from logits by default.
-            metrics: Keras metrics; accuracy by default.
-            architecture_optimizer: Optimizer of the architecture.
-            augmentation_optimizer: Optimizer of the augmentation policy.
-            hyperparameter_optimizer: Optimizer of the hyper-parameters.
-            **kwargs: Further arguments of `keras.Model.compile`.
-        """
-        given = dict(
-            zip(OPTIMIZERS, (optimizer, architecture_optimizer, augmentation_optimizer, hyperparameter_optimizer))
-        )
-        used = {
-            name: keras.optimizers.get(getattr(self.recipe, name)() if value is None else value)
-            for name, value in given.items()
-        }
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if loss is None else loss
-        metrics = ["accuracy"] if metrics is None else metrics
-        self._check_optimizers(used)
-        self._compile_arguments = {**used, "loss": loss, "metrics": metrics, **kwargs}
-        # Now, for training changes the optimizers' rates, and takes the decay out of them.
-        self._compile_serialized = {
-            name: keras.saving.serialize_keras_object(value) for name, value in self._compile_arguments.items()
-        }
-        kwargs.setdefault("auto_scale_loss", False)  # gradients of several losses go to several optimizers
-        super().compile(optimizer=used["optimizer"], loss=loss, metrics=metrics, **kwargs)
-        self.architecture_optimizer = used["architecture_optimizer"]
-        self.augmentation_optimizer = used["augmentation_optimizer"]
-        self.hyperparameter_optimizer = used["hyperparameter_optimizer"]
-        self._take_over_rates(start=optimizer is not None)
-        self._build_optimizers()
-
-    def _check_optimizers(self, optimizers: dict[str, keras.optimizers.Optimizer]) -> None:
-        used = [name for name, optimizer in optimizers.items() if optimizer.built]
-        if used or len({id(optimizer) for optimizer in optimizers.values()}) < len(optimizers):
-            raise ValueError(
-                "Each role must have a new optimizer of its own. Received: "
-                f"{used or sorted(optimizers)} in use already, or the same one twice. Make another one for each."
-            )
-        learns = any(isinstance(part, LearningRate) for part in self.learned)
-        if learns and _has_schedule(optimizers["optimizer"]):
-            raise ValueError(
-                "The learning rate must be learned or scheduled, not both. Received: optimizer with a "
-                "LearningRateSchedule, and a LearningRate among the hyper-parameters. Give the optimizer a number, or "
-                "SearchModel hyperparameters without a LearningRate."
-            )
-
-    def _take_over_rates(self, *, start: bool) -> None:
-        if not _has_schedule(self.optimizer):
-            self.base_learning_rate.assign(self.optimizer.learning_rate)
-        for part in self.learned:
-            if isinstance(part, LearningRate) and start and number(self.steps) == 0:
-                part.assign(number(self.base_learning_rate))
-            if isinstance(part, WeightDecay) and self.optimizer.weight_decay:
-                if number(self.steps) == 0:
-                    part.assign(self.optimizer.weight_decay)
-                self.optimizer.weight_decay = None
-
-    def _build_optimizers(self) -> None:
-        parts = roles.partition(self.trainable_variables)
-        self._updates = {role: SelectiveUpdate(getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()}
-        branches = self.supernet.branch_variables() if self.supernet else []
-        self._gates = {id(variable): (name, position) for variable, name, position in branches}
-
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Augmentation, architecture and weights on the training batch; then hyper-parameters on the held-out one."""
+        """Augmentation, architecture and weights on the training batch; then hyper-parameters on the held-out one.
+
+        A recipe may have the architecture descend the held-out loss instead, before anything else moves.
+        """
         paired = isinstance(data, dict) and "train" in data
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data["train"] if paired else data)
         held_out = data.get("held_out") if paired else None
         inputs, draws = self._augmented(x)
         parts = roles.partition(self.trainable_variables)
         trained = parts[roles.WEIGHT] + ([] if self._settled_in_graph else parts[roles.ARCHITECTURE])
+        count = len(parts[roles.WEIGHT])
         differentiate = self._differentiator(trained)
+        due = self._architecture_due()
+        bilevel = self._is_bilevel
+        if bilevel and not self._settled_in_graph:
+            outer = self._outer_gradients((inputs, y, sample_weight), held_out, differentiate, parts, due)
+            self._update_architecture(outer, parts[roles.ARCHITECTURE], due)
         gradients, loss, y_pred, choice_weights = differentiate(inputs, y, sample_weight)
-        self._follow(loss)
+        if not bilevel:
+            self._follow(loss)
         if draws is not None:
             self._update_augmentation(draws, y, y_pred, parts[roles.AUGMENTATION])
-        count = len(parts[roles.WEIGHT])
-        if not self._settled_in_graph:
-            self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE])
+        if not self._settled_in_graph and not bilevel:
+            self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE], due)
+        if self.schedule_state and not self._settled_in_graph:
+            self._move_schedule(gradients[:count], due)
         before = self._update_weights(gradients[:count], parts[roles.WEIGHT], choice_weights, held_out)
         if before:
             self._update_hyperparameters(held_out, differentiate, parts[roles.WEIGHT], before)
@@ -216,22 +142,122 @@ class SearchTrainer(PhasedModel):
         values = loss.call(y, y_pred) if isinstance(loss, keras.losses.Loss) else loss(y, y_pred)
         return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
 
-    def _update_architecture(self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable]) -> None:
-        moves = self.recipe.schedule.architecture_moves(ops.convert_to_tensor(self.progress))
-        active = [ops.logical_and(moves, ops.logical_not(part.frozen)) for part in self.choice_relaxations]
+    def _update_architecture(
+        self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], due: Tensor
+    ) -> None:
+        share = self.recipe.schedule.search_share(ops.convert_to_tensor(self.progress))
+        if self.penalties:
+            gradients = self._with_penalties(gradients, variables, share)
+        active = [ops.logical_and(due, ops.logical_not(part.frozen)) for part in self.choice_relaxations]
         by_variable = {id(part.logits): gate for part, gate in zip(self.choice_relaxations, active)}
         self._updates[roles.ARCHITECTURE].apply(gradients, variables, [by_variable[id(v)] for v in variables])
+        for penalty in self.penalties:
+            penalty.step(self._relaxations, due)
         for part in self.choice_relaxations:
-            part.step()
+            part.project()
+            part.step(share)
+
+    @property
+    def _relaxations(self) -> dict[str, Relaxation]:
+        """Choice name to relaxation; empty where nothing is chosen."""
+        return {} if self.supernet is None else self.supernet.relaxations
+
+    def _with_penalties(
+        self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], share: Tensor
+    ) -> list[Tensor]:
+        relaxations = self._relaxations
+        with tf.GradientTape() as tape:
+            # The optimizer sums gradients over replicas; the penalty is the same on each.
+            total = sum(part.value(relaxations, share) for part in self.penalties)
+            total = total / self.distribute_strategy.num_replicas_in_sync
+        added = _dense(tape.gradient(total, variables), variables)
+        return [ops.add(g, a) for g, a in zip(_dense(gradients, variables), added)]
+
+    def _architecture_due(self) -> Tensor:
+        state = {name: ops.convert_to_tensor(variable) for name, variable in self.schedule_state.items()}
+        return self.recipe.schedule.architecture_due(
+            ops.convert_to_tensor(self.progress), ops.convert_to_tensor(self.steps), state
+        )
+
+    def _move_schedule(self, gradients: Sequence[Tensor | None], due: Tensor) -> None:
+        state = {name: ops.convert_to_tensor(variable) for name, variable in self.schedule_state.items()}
+        known = [gradient for gradient in gradients if gradient is not None]
+        for name, value in self.recipe.schedule.next_state(state, known, due).items():
+            self.schedule_state[name].assign(self._mean_of_replicas(value))
+
+    def _mean_of_replicas(self, value: Tensor) -> Tensor:
+        """What replicas must agree on, for it decides what all of them do next."""
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return value
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+    def _outer_gradients(
+        self,
+        train: tuple[Any, ...],
+        held_out: Any,
+        differentiate: Any,
+        parts: dict[str, list[keras.Variable]],
+        due: Tensor,
+    ) -> list[Tensor]:
+        """The gradients of the held-out loss for the logits; zeros where the architecture is not due."""
+        if held_out is None:
+            raise ValueError(
+                f"The architecture of the recipe {self.recipe.name!r} must learn from held-out examples. "
+                "Received: a batch without them. Use fit with held_out=0.2, or another share, or data."
+            )
+        weights, logits = parts[roles.WEIGHT], parts[roles.ARCHITECTURE]
+
+        def measured() -> list[Tensor]:
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
+            batch = (self.scaling(x) if self.scaling else x, y, sample_weight)
+            if self.recipe.architecture_loss == "unrolled":
+                return self._unrolled(train, batch, differentiate, weights, logits)
+            gradients, loss, _, _ = differentiate(*batch)
+            return [loss, *_dense(gradients[len(weights) :], logits)]
+
+        nothing = [ops.zeros(v.shape, v.dtype) for v in logits]
+        loss, *gradients = tf.cond(due, measured, lambda: [ops.convert_to_tensor(self.baseline), *nothing])
+        self._follow(loss)
+        self._log_held_out(loss, due)
+        return gradients
+
+    def _unrolled(
+        self,
+        train: tuple[Any, ...],
+        held_out: tuple[Any, ...],
+        differentiate: Any,
+        weights: list[keras.Variable],
+        logits: list[keras.Variable],
+    ) -> list[Tensor]:
+        """Held-out loss and gradients at the weights one step on, through that step; all but the logits is put back."""
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "A second-order architecture gradient must be taken on one replica. Received: "
+                f"{self.distribute_strategy.num_replicas_in_sync} replicas. Use the first order, darts(order=1)."
+            )
+        count, rate = len(weights), self._learning_rate()
+        states = [v for v in self.network.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)]
+        before = [ops.copy(variable) for variable in [*weights, *states]]
+        inner = _dense(differentiate(*train)[0][:count], weights)
+        for variable, value in zip(weights, self.plain_step(weights, inner, rate)):
+            variable.assign(value)
+        gradients, loss, _, _ = differentiate(*held_out)
+        vector, outer = _dense(gradients[:count], weights), _dense(gradients[count:], logits)
+        for variable, value in zip(weights, before):
+            variable.assign(value)
+        product = finite_difference_product(lambda: _dense(differentiate(*train)[0][count:], logits), weights, vector)
+        for variable, value in zip([*weights, *states], before):
+            variable.assign(value)
+        return [loss, *(ops.subtract(g, rate * h) for g, h in zip(outer, product))]
 
     def _update_weights(
         self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], choice_weights: Any, held_out: Any
     ) -> list[Tensor]:
         """One step of the weights; returns what they were, if hyper-parameters will want to know."""
         learning_rate = self._learning_rate()
-        if not _has_schedule(self.optimizer):
+        if not has_schedule(self.optimizer):
             self.optimizer.learning_rate.assign(learning_rate)
-        learns = held_out is not None and self._holds_out
+        learns = held_out is not None and bool(self.learned) and not self._settled_in_graph
         before = [ops.copy(variable) for variable in variables] if learns else []
         known = [(g, v) for g, v in zip(gradients, variables) if g is not None]
         gradients, variables = [g for g, _ in known], [v for _, v in known]
@@ -244,7 +270,7 @@ class SearchTrainer(PhasedModel):
 
     def _learning_rate(self) -> Tensor:
         """The rate of this step: the optimizer's own schedule, or the learned or constant one, annealed."""
-        if _has_schedule(self.optimizer):
+        if has_schedule(self.optimizer):
             return ops.convert_to_tensor(self.optimizer.learning_rate)
         rate = ops.convert_to_tensor(self.base_learning_rate)
         for part in self.learned:
@@ -284,8 +310,36 @@ class SearchTrainer(PhasedModel):
         self._updates[roles.HYPERPARAMETER].apply(slopes, thetas, [due] * len(thetas))
         for part in self.learned:
             part.project()
+        self._log_held_out(loss, due)
+
+    def _log_held_out(self, loss: Tensor, measured: Tensor) -> None:
         loss = loss * self.distribute_strategy.num_replicas_in_sync  # undoes what is for gradients only
-        self._held_out_loss.update_state(loss, sample_weight=ops.cast(due, "float32"))
+        self._held_out_loss.update_state(loss, sample_weight=ops.cast(measured, "float32"))
+
+    def option_costs(self, x: Any, y: Any) -> tuple[dict[str, dict[str, float]], Any]:
+        """What each option costs on some examples, `w * dL/dw`, and the logits, as an array.
+
+        Batch statistics are those of the examples; moving ones stay as they are. A drawing relaxation draws once.
+
+        Args:
+            x: Inputs, as for `fit`.
+            y: Labels.
+
+        Returns:
+            Choice name to option name to cost, in units of the loss; and `(num_examples, num_classes)`.
+        """
+        states = [(v, ops.copy(v)) for v in self.network.non_trainable_variables]
+        with tf.GradientTape() as tape:
+            outputs, weights = self.forward(self.scaling(x) if self.scaling else x, training=True)
+            loss = self.compute_loss(x, ops.convert_to_tensor(y), outputs, None, training=False)
+        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        for variable, value in states:
+            variable.assign(value)
+        costs = {
+            name: dict(zip(self._relaxations[name].choice.options, (weights[name] * gradients[name]).numpy().tolist()))
+            for name in weights
+        }
+        return costs, ops.convert_to_numpy(outputs)
 
     def average_replicas(self) -> None:
         """Makes moving statistics, which each replica moves by itself, the mean of all replicas; outside of graphs."""
@@ -297,9 +351,19 @@ class SearchTrainer(PhasedModel):
                 variable.assign(sum(part.numpy() for part in parts) / len(parts))
 
     @property
+    def _is_bilevel(self) -> bool:
+        """Whether the architecture, where it is searched, learns from held-out batches."""
+        return self.supernet is not None and self.recipe.architecture_loss != "training"
+
+    @property
+    def needs_held_out(self) -> bool:
+        """Whether the search learns anything from held-out batches."""
+        return bool(self.learned) or self._is_bilevel
+
+    @property
     def _holds_out(self) -> bool:
         """Whether steps, as the graphs are, learn from held-out batches."""
-        return bool(self.learned) and not self._settled_in_graph
+        return self.needs_held_out and not self._settled_in_graph
 
     def get_metrics_result(self) -> dict[str, Tensor]:
         """As in Keras; without the held-out loss where nothing is held out."""
@@ -315,16 +379,7 @@ class SearchTrainer(PhasedModel):
         self._loss_tracker.update_state(loss * self.distribute_strategy.num_replicas_in_sync, sample_weight=size)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """The arguments of `compile`, serialized."""
-        if not self.compiled:
-            return {}
-        return self._compile_serialized
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles with the arguments that `get_compile_config` returned."""
-        self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
-
-
-def _has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
-    return not isinstance(optimizer.learning_rate, keras.Variable)
+def _dense(gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
+    """Zeros for the gradients that are None."""
+    return [ops.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, variables, strict=True)]

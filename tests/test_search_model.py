@@ -145,7 +145,7 @@ def test_a_step_moves_every_role(stepped: Any, role: str) -> None:  # A5 of DHA
 
 def test_every_trainable_variable_has_its_optimizer(stepped: Any) -> None:
     _, _, model = stepped
-    for name, role in keras_dha.search_trainer.OPTIMIZERS.items():
+    for name, role in keras_dha.compiled_model.OPTIMIZERS.items():
         assert int(getattr(model, name).iterations) == 3, role
 
 

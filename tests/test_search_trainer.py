@@ -11,8 +11,9 @@ import keras_dha
 from keras_dha import SearchModel
 from keras_dha.augmentation import PairPolicy
 from keras_dha.hyperparameters import LearningRate, WeightDecay
+from keras_dha.penalties import Proximity
 from keras_dha.relaxations import OneHotSample, Softmax
-from keras_dha.schedules import Schedule
+from keras_dha.schedules import DynamicSchedule, Schedule
 
 X, Y = images()
 HELD_OUT = images(20, seed=1)
@@ -278,3 +279,104 @@ def test_pixels_outside_of_the_training_range_are_augmented_without_an_error() -
     x, y = images()
     logs = model.train_on_batch(300.0 * x.astype("float32"), y, return_dict=True)
     assert np.isfinite(logs["loss"])
+
+
+def bilevel(**arguments: Any) -> SearchModel:
+    """DARTS on an exact network: only the architecture moves, by plain descent."""
+    schedule = Schedule(search_fraction=1.0, warmup_fraction=0.0)
+    model = SearchModel(TinySpace(normalize=False), keras_dha.recipes.darts(), schedule=schedule, seed=0, **arguments)
+    model.compile(keras.optimizers.SGD(0.0), architecture_optimizer=keras.optimizers.SGD(1.0))
+    return model
+
+
+def test_the_architecture_descends_the_held_out_loss_at_the_weights_as_they_are() -> None:
+    import tensorflow as tf
+
+    model = bilevel()
+    history = fit(model, X[:20], Y[:20], batch_size=20, epochs=1)  # the held-out part is one batch, too
+    moved = {name: part.logits.numpy() for name, part in model.supernet.relaxations.items()}
+    model.phase.assign(0)  # a fit ends settled
+    model.synchronize()
+    for part in model.choice_relaxations:
+        part.logits.assign(keras.ops.zeros_like(part.logits))
+    logits = [part.logits for part in model.choice_relaxations]
+    with tf.GradientTape() as tape:
+        loss = model.loss(HELD_OUT[1], model(HELD_OUT[0], training=True))
+    assert history["held_out_loss"][0] == pytest.approx(float(loss), rel=1e-4)
+    for part, gradient in zip(model.choice_relaxations, tape.gradient(loss, logits)):
+        np.testing.assert_allclose(moved[part.choice.name], -gradient.numpy(), rtol=1e-3, atol=1e-6)
+
+
+def test_a_batch_without_held_out_examples_cannot_train_a_bilevel_search() -> None:
+    with pytest.raises(ValueError, match=r"learn from held-out examples\. Received: a batch without them"):
+        bilevel().train_on_batch(X[:16], Y[:16])
+
+
+def test_fixed_decisions_hold_nothing_out_for_the_architecture() -> None:
+    model = bilevel(decisions={"edge": "conv", "node": "1/skip"})
+    assert "held_out_loss" not in fit(model, held_out=0.2, epochs=1)
+
+
+def test_a_penalty_moves_the_architecture_where_no_loss_does() -> None:
+    parts = {"penalties": [Proximity(1.0)], "relaxation": Softmax()}
+    model = SearchModel(TinySpace(), keras_dha.recipes.darts(), schedule=SEARCH, seed=0, **parts)
+    model.compile(architecture_optimizer=keras.optimizers.SGD(1.0))
+    before = [part.logits.numpy() for part in model.choice_relaxations]
+    added = model._with_penalties([None, None], [part.logits for part in model.choice_relaxations], 1.0)
+    for old, part, gradient in zip(before, model.choice_relaxations, added):
+        np.testing.assert_array_equal(old, part.logits.numpy())
+        assert np.asarray(gradient)[0] < 0  # the first option would be kept
+
+
+def test_the_second_order_is_the_gradient_through_a_step_of_the_weights() -> None:
+    import tensorflow as tf
+
+    class SmoothSpace(TinySpace):
+        def convolution(self, size: int, strides: int = 1) -> Any:
+            return keras.layers.Conv2D(4, size, strides, padding="same", activation="tanh")
+
+    model = SearchModel(SmoothSpace(), keras_dha.recipes.darts(order=2), schedule=SEARCH, seed=0)
+    model.compile(keras.optimizers.SGD(0.5))
+    parts = keras_dha.roles.partition(model.trainable_variables)
+    weights, logits = parts[keras_dha.roles.WEIGHT], parts[keras_dha.roles.ARCHITECTURE]
+    train, held_out = ((model.scaling(x / 255.0), y, None) for x, y in ((X[:20], Y[:20]), HELD_OUT))
+    before = [v.numpy() for v in weights]
+    loss, *found = model._unrolled(train, held_out, model._differentiator(weights + logits), weights, logits)
+    for variable, value in zip(weights, before):
+        np.testing.assert_array_equal(variable, value)
+
+    def loss_of(batch: Any) -> Any:
+        return model.loss(batch[1], model.forward(batch[0], training=True)[0])
+
+    with tf.GradientTape() as tape:
+        inner = loss_of(train)
+    for variable, g in zip(weights, tape.gradient(inner, weights, unconnected_gradients="zero")):
+        variable.assign(variable - 0.5 * g)
+    with tf.GradientTape() as tape:
+        outer = loss_of(held_out)
+    gradients = tape.gradient(outer, weights + logits, unconnected_gradients="zero")
+    vector, direct = gradients[: len(weights)], gradients[len(weights) :]
+    for variable, value in zip(weights, before):
+        variable.assign(value)
+    with tf.GradientTape() as mixed:
+        with tf.GradientTape() as tape:
+            inner = loss_of(train)
+        first = tape.gradient(inner, weights, unconnected_gradients="zero")
+        product = sum(tf.reduce_sum(g * v) for g, v in zip(first, vector))
+    assert float(loss) == pytest.approx(float(outer), rel=1e-4)
+    for g, d, h in zip(found, direct, mixed.gradient(product, logits, unconnected_gradients="zero")):
+        np.testing.assert_allclose(g, d - 0.5 * h, rtol=0.05, atol=1e-4)
+        assert float(tf.reduce_max(tf.abs(0.5 * h))) > 1e-4  # or the test would not see it
+
+
+def test_a_search_of_the_second_order() -> None:
+    model = SearchModel(TinySpace(), keras_dha.recipes.darts(order=2), schedule=SEARCH, seed=0)
+    assert np.isfinite(fit(model)["held_out_loss"]).all()
+
+
+def test_a_dynamic_schedule_keeps_its_state_in_the_model() -> None:
+    schedule = DynamicSchedule(search_fraction=1.0, warmup_fraction=0.0, weight_steps=1.0)
+    model = SearchModel(TinySpace(), keras_dha.recipes.darts_prime(), schedule=schedule, seed=0)
+    fit(model)
+    assert float(model.schedule_state["fisher_trace"].numpy()) > 0
+    assert {"fisher_trace", "threshold"} <= {variable.name for variable in model.weights}

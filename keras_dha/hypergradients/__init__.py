@@ -1,5 +1,6 @@
 """How the held-out loss reaches numbers of the update rule."""
 
 from keras_dha.hypergradients.one_step import inner_product, learning_rate_gradient, weight_decay_gradient
+from keras_dha.hypergradients.unrolled import finite_difference_product
 
-__all__ = ["inner_product", "learning_rate_gradient", "weight_decay_gradient"]
+__all__ = ["finite_difference_product", "inner_product", "learning_rate_gradient", "weight_decay_gradient"]

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 
 from keras_dha.hyperparameters import Hyperparameter
+from keras_dha.penalties import Penalty
 from keras_dha.relaxations import Relaxation
 from keras_dha.schedules import Schedule
 
+_ARCHITECTURE_LOSSES = ("training", "held_out", "unrolled")
 _FOLDERS = {"relaxation": "relaxations", "augmentation": "augmentation", "schedule": "schedules"}
 
 
@@ -25,6 +27,10 @@ class Recipe:
         hyperparameters: Learned numbers of the update rule.
         schedule: When what is updated.
         optimizer: Makes the optimizer of the weights; the others likewise.
+        architecture_loss: What the architecture descends: `"training"`, the loss of the weights, in the same backward
+            pass; or, in a step before that of the weights, the loss of a held-out batch: `"held_out"` at the weights
+            as they are (first order), `"unrolled"` at those one step on, through that step (second order).
+        penalties: What is added to the loss that the architecture descends.
     """
 
     name: str
@@ -37,6 +43,8 @@ class Recipe:
     architecture_optimizer: Callable[[], keras.optimizers.Optimizer]
     augmentation_optimizer: Callable[[], keras.optimizers.Optimizer]
     hyperparameter_optimizer: Callable[[], keras.optimizers.Optimizer]
+    architecture_loss: str = "training"
+    penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
         kinds: dict[str, Any] = {"relaxation": Relaxation, "schedule": Schedule}
@@ -47,11 +55,22 @@ class Recipe:
                     f"The {name} of a recipe must be one of keras_dha's, as an object. "
                     f"Received: {name}={getattr(self, name)!r}. Take one from keras_dha.{_FOLDERS[name]}."
                 )
+        if self.architecture_loss not in _ARCHITECTURE_LOSSES:
+            raise ValueError(
+                f"architecture_loss must be one of {_ARCHITECTURE_LOSSES}. "
+                f"Received: architecture_loss={self.architecture_loss!r}. DARTS takes 'held_out'."
+            )
         parts = self.hyperparameters
         if not isinstance(parts, tuple) or not all(isinstance(part, Hyperparameter) for part in parts):
             raise TypeError(
                 "The hyperparameters of a recipe must be a tuple of keras_dha.hyperparameters. "
                 f"Received: hyperparameters={parts!r}. For example (LearningRate(), WeightDecay())."
+            )
+
+        if not isinstance(self.penalties, tuple) or not all(isinstance(part, Penalty) for part in self.penalties):
+            raise TypeError(
+                "The penalties of a recipe must be a tuple of keras_dha.penalties. "
+                f"Received: penalties={self.penalties!r}. For example (ZeroOne(),)."
             )
 
     def replace(self, **parts: Any) -> "Recipe":
@@ -68,6 +87,8 @@ class Recipe:
             "augmentation": None if self.augmentation is None else serialize(self.augmentation),
             "hyperparameters": [serialize(part) for part in self.hyperparameters],
             "schedule": serialize(self.schedule),
+            "penalties": [serialize(part) for part in self.penalties],
+            "architecture_loss": self.architecture_loss,
         }
 
     def with_parts(self, parts: dict[str, Any]) -> "Recipe":
@@ -81,4 +102,6 @@ class Recipe:
             augmentation=None if augmentation is None else deserialize(augmentation),
             hyperparameters=tuple(deserialize(part) for part in parts["hyperparameters"]),
             schedule=deserialize(parts["schedule"]),
+            penalties=tuple(deserialize(part) for part in parts["penalties"]),
+            architecture_loss=parts["architecture_loss"],
         )

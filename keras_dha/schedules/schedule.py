@@ -1,6 +1,7 @@
 """When each role is updated, and when the search ends."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ class Schedule:
         search_fraction: Part of the fit in which the architecture is open, in `(0, 1]`; the search also ends when every
             relaxation has settled.
         warmup_fraction: Part of the fit, at its start, in which the architecture rests and only the others move.
+        architecture_every: Weight steps between two steps of the architecture, at least 1.
         hyperparameters_every: Weight steps between two steps of the hyper-parameters, at least 1.
         anneal: `"cosine"` lowers the learning rate from the learned one to 0 over the settle phase; None leaves it.
 
@@ -31,6 +33,7 @@ class Schedule:
         *,
         search_fraction: float = 0.25,
         warmup_fraction: float = 0.05,
+        architecture_every: int = 1,
         hyperparameters_every: int = 10,
         anneal: str | None = "cosine",
     ) -> None:
@@ -39,13 +42,15 @@ class Schedule:
                 "search_fraction must lie in (0, 1], and warmup_fraction between 0 and search_fraction. "
                 f"Received: search_fraction={search_fraction}, warmup_fraction={warmup_fraction}. Correct them."
             )
-        if hyperparameters_every < 1 or anneal not in ("cosine", None):
+        if min(architecture_every, hyperparameters_every) < 1 or anneal not in ("cosine", None):
             raise ValueError(
-                "hyperparameters_every must be at least 1, and anneal 'cosine' or None. "
-                f"Received: hyperparameters_every={hyperparameters_every}, anneal={anneal!r}. Correct them."
+                "architecture_every and hyperparameters_every must be at least 1, and anneal 'cosine' or None. "
+                f"Received: architecture_every={architecture_every}, hyperparameters_every={hyperparameters_every}, "
+                f"anneal={anneal!r}. Correct them."
             )
         self.search_fraction = float(search_fraction)
         self.warmup_fraction = float(warmup_fraction)
+        self.architecture_every = int(architecture_every)
         self.hyperparameters_every = int(hyperparameters_every)
         self.anneal = anneal
 
@@ -53,9 +58,33 @@ class Schedule:
         """Whether the architecture is open at `progress`, in `[0, 1]`."""
         return progress < self.search_fraction
 
+    def search_share(self, progress: Tensor) -> Tensor:
+        """How much of the search is done at `progress`, in `[0, 1]`."""
+        return ops.clip(progress / self.search_fraction, 0.0, 1.0)
+
     def architecture_moves(self, progress: Tensor) -> Tensor:
-        """Whether the architecture is updated at `progress`: a boolean tensor."""
+        """Whether the architecture is open at `progress`: a boolean tensor."""
         return progress >= self.warmup_fraction
+
+    def initial_state(self) -> dict[str, float]:
+        """What the schedule remembers from step to step, by name: nothing, unless overridden."""
+        return {}
+
+    def next_state(
+        self, state: Mapping[str, Tensor], gradients: Sequence[Tensor], architecture_moved: Tensor
+    ) -> dict[str, Tensor]:
+        """What it remembers after a step of the search.
+
+        Args:
+            state: What it remembered before.
+            gradients: Of the training loss, with respect to the weights, before they are clipped.
+            architecture_moved: Whether the architecture was updated in this step.
+        """
+        return dict(state)
+
+    def architecture_due(self, progress: Tensor, steps: Tensor, state: Mapping[str, Tensor]) -> Tensor:
+        """Whether this step, the one after `steps` others, updates the architecture: a boolean tensor."""
+        return ops.logical_and(self.architecture_moves(progress), ops.equal(steps % self.architecture_every, 0))
 
     def learning_rate_factor(self, progress: Tensor) -> Tensor:
         """What the learning rate is multiplied with at `progress`: 1 in the search phase."""
@@ -70,6 +99,7 @@ class Schedule:
         return {
             "search_fraction": self.search_fraction,
             "warmup_fraction": self.warmup_fraction,
+            "architecture_every": self.architecture_every,
             "hyperparameters_every": self.hyperparameters_every,
             "anneal": self.anneal,
         }

@@ -9,9 +9,10 @@ import pytest
 from tiny_space import TinySpace, images
 
 from keras_dha import SearchModel, roles
+from keras_dha.compiled_model import OPTIMIZERS
+from keras_dha.hyperparameters import LearningRate, WeightDecay
 from keras_dha.recipes import RECIPES, Recipe
 from keras_dha.schedules import Schedule
-from keras_dha.search_trainer import OPTIMIZERS
 
 X, Y = images()
 
@@ -39,9 +40,8 @@ def test_fit_derive_export_reload(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("moving", OPTIMIZERS)
 def test_an_optimizer_moves_only_its_role(name: str, moving: str) -> None:
     schedule = Schedule(search_fraction=1.0, warmup_fraction=0.0, hyperparameters_every=1)
-    model = SearchModel(
-        TinySpace(normalize=False), RECIPES[name](), augmentation=small_policy(), schedule=schedule, seed=0
-    )
+    learned = {"augmentation": small_policy(), "hyperparameters": (LearningRate(0.05), WeightDecay(5e-4))}
+    model = SearchModel(TinySpace(normalize=False), RECIPES[name](), **learned, schedule=schedule, seed=0)
     still = {other: keras.optimizers.SGD(0.0) for other in OPTIMIZERS if other not in (moving, "optimizer")}
     model.compile(**still)
     if moving != "optimizer":  # the rate of the weights is learned: it is held where it is, nearly 0

@@ -18,6 +18,17 @@ def test_the_architecture_rests_at_first() -> None:
     assert [bool(schedule.architecture_moves(keras.ops.convert_to_tensor(p))) for p in (0.05, 0.2)] == [False, True]
 
 
+def test_the_architecture_may_move_seldom() -> None:
+    schedule, open_, shut = Schedule(warmup_fraction=0.1, architecture_every=3), np.float32(0.5), np.float32(0.0)
+    assert [bool(schedule.architecture_due(open_, np.int64(step), {})) for step in range(4)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert not bool(schedule.architecture_due(shut, np.int64(0), {}))
+
+
 def test_the_rate_is_lowered_while_settling() -> None:
     schedule = Schedule(search_fraction=0.5)
     factors = [float(schedule.learning_rate_factor(keras.ops.convert_to_tensor(p))) for p in (0.0, 0.5, 0.75, 1.0)]
@@ -26,7 +37,8 @@ def test_the_rate_is_lowered_while_settling() -> None:
 
 
 def test_round_trip() -> None:
-    config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "hyperparameters_every": 3, "anneal": None}
+    config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "architecture_every": 2, "anneal": None}
+    config["hyperparameters_every"] = 3
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**config)))
     assert again.get_config() == config
 

@@ -1,0 +1,141 @@
+"""A search model's optimizers, one a role."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_dha import roles
+from keras_dha.hyperparameters import Hyperparameter, LearningRate, WeightDecay
+from keras_dha.optimizers import SelectiveUpdate
+from keras_dha.phased_model import PhasedModel, number
+from keras_dha.recipes import Recipe
+
+Tensor = Any
+OPTIMIZERS = {
+    "optimizer": roles.WEIGHT,
+    "architecture_optimizer": roles.ARCHITECTURE,
+    "augmentation_optimizer": roles.AUGMENTATION,
+    "hyperparameter_optimizer": roles.HYPERPARAMETER,
+}
+
+
+class CompiledModel(PhasedModel):
+    """What `compile` of a `SearchModel` does."""
+
+    recipe: Recipe
+    learned: list[Hyperparameter]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.base_learning_rate = self._state("base_learning_rate")
+        self._updates: dict[str, SelectiveUpdate] = {}
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        *,
+        architecture_optimizer: Any = None,
+        augmentation_optimizer: Any = None,
+        hyperparameter_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.compile`, with an optimizer a role; those not given come from the recipe.
+
+        Args:
+            optimizer: Optimizer of the weights. If its rate is learned, its own rate is where learning starts.
+            loss: The loss; sparse categorical cross-entropy from logits by default.
+            metrics: Keras metrics; accuracy by default.
+            architecture_optimizer: Optimizer of the architecture.
+            augmentation_optimizer: Optimizer of the augmentation policy.
+            hyperparameter_optimizer: Optimizer of the hyper-parameters.
+            **kwargs: Further arguments of `keras.Model.compile`.
+        """
+        given = dict(
+            zip(OPTIMIZERS, (optimizer, architecture_optimizer, augmentation_optimizer, hyperparameter_optimizer))
+        )
+        used = {
+            name: keras.optimizers.get(getattr(self.recipe, name)() if value is None else value)
+            for name, value in given.items()
+        }
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if loss is None else loss
+        metrics = ["accuracy"] if metrics is None else metrics
+        self._check_optimizers(used)
+        self._compile_arguments = {**used, "loss": loss, "metrics": metrics, **kwargs}
+        # Now, for training changes the optimizers' rates, and takes the decay out of them.
+        self._compile_serialized = {
+            name: keras.saving.serialize_keras_object(value) for name, value in self._compile_arguments.items()
+        }
+        kwargs.setdefault("auto_scale_loss", False)  # gradients of several losses go to several optimizers
+        super().compile(optimizer=used["optimizer"], loss=loss, metrics=metrics, **kwargs)
+        self.architecture_optimizer = used["architecture_optimizer"]
+        self.augmentation_optimizer = used["augmentation_optimizer"]
+        self.hyperparameter_optimizer = used["hyperparameter_optimizer"]
+        self._take_over_rates(start=optimizer is not None)
+        self._build_optimizers()
+
+    def _check_optimizers(self, optimizers: dict[str, keras.optimizers.Optimizer]) -> None:
+        used = [name for name, optimizer in optimizers.items() if optimizer.built]
+        if used or len({id(optimizer) for optimizer in optimizers.values()}) < len(optimizers):
+            raise ValueError(
+                "Each role must have a new optimizer of its own. Received: "
+                f"{used or sorted(optimizers)} in use already, or the same one twice. Make another one for each."
+            )
+        learns = any(isinstance(part, LearningRate) for part in self.learned)
+        if learns and has_schedule(optimizers["optimizer"]):
+            raise ValueError(
+                "The learning rate must be learned or scheduled, not both. Received: optimizer with a "
+                "LearningRateSchedule, and a LearningRate among the hyper-parameters. Give the optimizer a number, or "
+                "SearchModel hyperparameters without a LearningRate."
+            )
+
+    def _take_over_rates(self, *, start: bool) -> None:
+        if not has_schedule(self.optimizer):
+            self.base_learning_rate.assign(self.optimizer.learning_rate)
+        for part in self.learned:
+            if isinstance(part, LearningRate) and start and number(self.steps) == 0:
+                part.assign(number(self.base_learning_rate))
+            if isinstance(part, WeightDecay) and self.optimizer.weight_decay:
+                if number(self.steps) == 0:
+                    part.assign(self.optimizer.weight_decay)
+                self.optimizer.weight_decay = None
+
+    def _build_optimizers(self) -> None:
+        parts = roles.partition(self.trainable_variables)
+        self._updates = {role: SelectiveUpdate(getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()}
+        branches = self.supernet.branch_variables() if self.supernet else []
+        self._gates = {id(variable): (name, position) for variable, name, position in branches}
+
+    def plain_step(
+        self, variables: Sequence[keras.Variable], gradients: Sequence[Tensor], rate: Tensor
+    ) -> list[Tensor]:
+        """Where a step of SGD brings the weights, with the optimizer's momentum and decay if that is SGD, too."""
+        is_sgd = isinstance(self.optimizer, keras.optimizers.SGD)
+        momentum = self.optimizer.momentum if is_sgd else 0.0
+        decay = (self.optimizer.weight_decay or 0.0) if is_sgd else 0.0
+        reached = []
+        for variable, gradient in zip(variables, gradients, strict=True):
+            value = ops.convert_to_tensor(variable)
+            step = rate * (gradient + decay * value)
+            if momentum:
+                step = step - momentum * self.optimizer.momentums[self.optimizer._get_variable_index(variable)]
+            reached.append(value - step)
+        return reached
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile`, serialized."""
+        if not self.compiled:
+            return {}
+        return self._compile_serialized
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles with the arguments that `get_compile_config` returned."""
+        self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+
+
+def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the learning rate follows a schedule of the optimizer's own."""
+    return not isinstance(optimizer.learning_rate, keras.Variable)
