@@ -1,8 +1,31 @@
 """One published method a file: which parts, which numbers, which paper."""
 
+from keras_dha.recipes.darts import darts
+from keras_dha.recipes.darts_prime import darts_prime
 from keras_dha.recipes.dha import dha
+from keras_dha.recipes.dsnas import dsnas
+from keras_dha.recipes.fair_darts import fair_darts
+from keras_dha.recipes.gdas import gdas
+from keras_dha.recipes.ista_nas import ista_nas
+from keras_dha.recipes.proxyless import proxyless
 from keras_dha.recipes.recipe import Recipe
+from keras_dha.recipes.snas import snas
+from keras_dha.recipes.toponas import toponas
 
-RECIPES = {"dha": dha}
+_ALL = (darts, darts_prime, dha, dsnas, fair_darts, gdas, ista_nas, proxyless, snas, toponas)
+RECIPES = {recipe.__name__: recipe for recipe in _ALL}
 
-__all__ = ["RECIPES", "Recipe", "dha"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "darts",
+    "darts_prime",
+    "dha",
+    "dsnas",
+    "fair_darts",
+    "gdas",
+    "ista_nas",
+    "proxyless",
+    "snas",
+    "toponas",
+]
