@@ -9,11 +9,15 @@ from keras_dha.diagnostics.decisiveness import (
     operation_counts,
     share_of,
 )
+from keras_dha.diagnostics.wiring import loss_minus_entropy
+from keras_dha.diagnostics.wiring_evolution import WiringEvolution
 
 __all__ = [
     "NONE_WORDS",
     "SKIP_WORDS",
+    "WiringEvolution",
     "entropy",
+    "loss_minus_entropy",
     "mean_normalized_entropy",
     "normalized_entropy",
     "operation_counts",
