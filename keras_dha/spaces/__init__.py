@@ -7,5 +7,15 @@ from keras_dha.spaces.decisions import Decisions
 from keras_dha.spaces.image_space import ImageSpace
 from keras_dha.spaces.nas_bench_201 import NASBench201Space
 from keras_dha.spaces.search_space import SearchSpace
+from keras_dha.spaces.shuffle_net import ShuffleNetSpace
 
-__all__ = ["Choice", "Chooser", "DARTSSpace", "Decisions", "ImageSpace", "NASBench201Space", "SearchSpace"]
+__all__ = [
+    "Choice",
+    "Chooser",
+    "DARTSSpace",
+    "Decisions",
+    "ImageSpace",
+    "NASBench201Space",
+    "SearchSpace",
+    "ShuffleNetSpace",
+]

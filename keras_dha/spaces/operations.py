@@ -40,7 +40,8 @@ def relu_conv_bn(channels: int, kernel: int, strides: int = 1, affine: bool = Tr
     return keras.Sequential([keras.layers.ReLU(), *conv(channels, kernel, strides), batch_norm(affine)])
 
 
-def _depthwise(kernel: int, strides: int = 1, dilation: int = 1) -> list[keras.layers.Layer]:
+def depthwise(kernel: int, strides: int = 1, dilation: int = 1) -> list[keras.layers.Layer]:
+    """A depthwise convolution without bias, padded alike on both sides."""
     he_normal = keras.initializers.RandomNormal(stddev=2.0**0.5 / kernel)
     options = {"use_bias": False, "dilation_rate": dilation, "depthwise_initializer": he_normal}
     if strides == 1:
@@ -52,7 +53,7 @@ def sep_conv(channels: int, kernel: int, strides: int = 1, affine: bool = True) 
     """Twice ReLU, depthwise, pointwise, batch normalization; the stride in the first depthwise convolution."""
     layers: list[keras.layers.Layer] = []
     for stride in (strides, 1):
-        layers += [keras.layers.ReLU(), *_depthwise(kernel, stride), *conv(channels, 1), batch_norm(affine)]
+        layers += [keras.layers.ReLU(), *depthwise(kernel, stride), *conv(channels, 1), batch_norm(affine)]
     return keras.Sequential(layers)
 
 
@@ -62,8 +63,8 @@ def dil_conv(channels: int, kernel: int, strides: int = 1, affine: bool = True) 
     The stride is the pointwise convolution's, which gives the same numbers: a stride together with a dilation is not
     supported by every backend.
     """
-    depthwise = _depthwise(kernel, dilation=2)
-    return keras.Sequential([keras.layers.ReLU(), *depthwise, *conv(channels, 1, strides), batch_norm(affine)])
+    dilated = depthwise(kernel, dilation=2)
+    return keras.Sequential([keras.layers.ReLU(), *dilated, *conv(channels, 1, strides), batch_norm(affine)])
 
 
 def _subsample(strides: int) -> list[keras.layers.Layer]:
