@@ -11,8 +11,9 @@ from tiny_space import TinySpace, images, search_model
 from keras_dha import SearchModel, roles
 from keras_dha.augmentation import PairPolicy
 from keras_dha.hyperparameters import LearningRate, WeightDecay
-from keras_dha.relaxations import OneHotSample, Softmax, SparseCode
-from keras_dha.schedules import Schedule
+from keras_dha.penalties import ZeroOne
+from keras_dha.relaxations import OneHotSample, Sigmoid, Softmax, SparseCode
+from keras_dha.schedules import DynamicSchedule, Schedule
 
 X, Y = images()
 HELD_OUT = images(32, seed=1)
@@ -98,3 +99,25 @@ def test_the_policy_moves_as_far_and_replicas_draw_apart() -> None:
     model.fit(X, Y, batch_size=64, epochs=1, verbose=0)
     moved = np.abs(model.augmentation.logits.numpy()).sum()
     assert 0.0 < moved <= 2 * 1.2 * 0.25  # at most 2 * loss * P for one step on the mean of all examples
+
+
+@pytest.mark.parametrize("schedule", [Schedule, DynamicSchedule])
+def test_steps_of_a_bilevel_search_with_a_penalty_are_the_same(schedule: type[Schedule]) -> None:
+    parts = {"architecture_loss": "held_out", "penalties": (ZeroOne(1.0),), "relaxation": Sigmoid()}
+    models = one_and_two(
+        space=TinySpace(normalize=False),
+        augmentation=None,
+        hyperparameters=(),
+        schedule=schedule(search_fraction=1.0, warmup_fraction=0.0),
+        **parts,
+    )
+    for model in models:
+        with model.distribute_strategy.scope():
+            model.compile(keras.optimizers.SGD(0.05), architecture_optimizer=keras.optimizers.SGD(0.1))
+        model.fit(X, Y, batch_size=32, epochs=2, held_out=HELD_OUT, verbose=0)
+    if schedule is Schedule:
+        close(models)
+    else:  # the trace of a replica's own part of the batch is another number, but all replicas must agree on it
+        state = models[1].schedule_state["threshold"].value
+        first, second = models[1].distribute_strategy.experimental_local_results(state)
+        assert float(first) == float(second) != 1.0
