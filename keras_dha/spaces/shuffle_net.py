@@ -58,10 +58,10 @@ class ShuffleNetSpace(ImageSpace):
         affine: bool = True,
     ) -> None:
         super().__init__(input_shape, num_classes, channels=channels, affine=affine)
-        if self.channels % 4 or len(blocks) != len(_WIDTHS):
+        if self.channels % 4 or not isinstance(blocks, Sequence) or len(blocks) != len(_WIDTHS):
             raise ValueError(
                 "channels must be a multiple of 4, and blocks four numbers. "
-                f"Received: channels={channels}, blocks={tuple(blocks)}. The papers: 64 and (4, 4, 8, 4)."
+                f"Received: channels={channels}, blocks={blocks}. The papers: 64 and (4, 4, 8, 4)."
             )
         self.blocks = tuple(self._at_least(1, "blocks", number) for number in blocks)
         self.stem_strides = self._at_least(1, "stem_strides", stem_strides)

@@ -59,5 +59,7 @@ def test_half_of_the_channels_pass() -> None:
 def test_wrong_sizes_are_named() -> None:
     with pytest.raises(ValueError, match=r"Received: channels=6, blocks=\(4, 4, 8, 4\)"):
         ShuffleNetSpace((16, 16, 1), 3, channels=6)
+    with pytest.raises(ValueError, match=r"Received: channels=64, blocks=4"):
+        ShuffleNetSpace((16, 16, 1), 3, blocks=4)
     with pytest.raises(ValueError, match=r"Received: numbers=\[4\]"):
         ShuffleNetSpace.decisions_from_numbers([4])
