@@ -236,8 +236,10 @@ class SearchTrainer(CompiledModel):
                 f"{self.distribute_strategy.num_replicas_in_sync} replicas. Use the first order, darts(order=1)."
             )
         count, rate = len(weights), self._learning_rate()
-        states = [v for v in self.network.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)]
-        before = [ops.copy(variable) for variable in [*weights, *states]]
+        states = [
+            (v, ops.copy(v)) for v in self.network.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)
+        ]
+        before = [ops.copy(variable) for variable in weights]
         inner = _dense(differentiate(*train)[0][:count], weights)
         for variable, value in zip(weights, self.plain_step(weights, inner, rate)):
             variable.assign(value)
@@ -246,7 +248,7 @@ class SearchTrainer(CompiledModel):
         for variable, value in zip(weights, before):
             variable.assign(value)
         product = finite_difference_product(lambda: _dense(differentiate(*train)[0][count:], logits), weights, vector)
-        for variable, value in zip([*weights, *states], before):
+        for variable, value in states:
             variable.assign(value)
         return [loss, *(ops.subtract(g, rate * h) for g, h in zip(outer, product))]
 

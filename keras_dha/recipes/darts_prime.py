@@ -8,7 +8,7 @@ from keras_dha.recipes.recipe import Recipe
 from keras_dha.relaxations import Clipped, Relaxation, Softmax
 from keras_dha.schedules import DynamicSchedule, Schedule
 
-_REGULARIZERS: dict[Any, tuple[Penalty, ...]] = {"proximity": (Proximity(0.1),), "admm": (ADMM(0.1),), None: ()}
+_REGULARIZERS: dict[Any, tuple[type[Penalty], ...]] = {"proximity": (Proximity,), "admm": (ADMM,), None: ()}
 _ACTIVATIONS: dict[Any, type[Relaxation]] = {"softmax": Softmax, "clipped": Clipped}
 
 
@@ -43,6 +43,6 @@ def darts_prime(
         name="darts_prime",
         source="arXiv 2106.11655",
         relaxation=_ACTIVATIONS[activation](),
-        penalties=_REGULARIZERS[regularizer],
+        penalties=tuple(penalty(weight=0.1) for penalty in _REGULARIZERS[regularizer]),
         schedule=DynamicSchedule(**times) if schedule == "dynamic" else Schedule(**times, architecture_every=10),
     )

@@ -78,7 +78,7 @@ class GumbelSoftmax(Relaxation):
         logits = self._live(logits)
         if self.hard:
             return ops.exp(subsets.log_distribution(logits, self.choice))
-        return subsets.softmax(logits, self.choice) / len(set(self.choice.groups or [0]))
+        return subsets.softmax(logits, self.choice) / subsets.num_groups(self.choice)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""

@@ -45,7 +45,7 @@ class Softmax(Relaxation):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """The weights, divided by the number of groups."""
-        return self(logits) / len(set(self.choice.groups or [0]))
+        return self(logits) / subsets.num_groups(self.choice)
 
     def scores(self, logits: Tensor) -> Tensor:
         """The log-odds of each option in its group: ranks like the probability, and never rounds to a tie at 1."""

@@ -6,6 +6,7 @@ all options of its group leave: what is left is drawn in proportion to `p` again
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -118,13 +119,20 @@ def log_probability(log_p: Tensor, kept: Tensor, choice: Choice) -> Tensor:
     return log_f[tuple(range(choice.keep))]
 
 
+def num_groups(choice: Choice) -> int:
+    """How many softmaxes `softmax` takes: one, if the choice has no groups."""
+    return len(set(choice.groups or [0]))
+
+
 def _rivals(choice: Choice) -> np.ndarray:
     """Which options share a softmax: bool, `(num_options, num_options)`."""
-    groups = np.array(choice.groups or [0] * len(choice.options))
-    return groups[:, None] == groups[None, :]
+    return _equal(choice.groups or [0] * len(choice.options))
 
 
 def _same_group(choice: Choice) -> np.ndarray:
     """Which options exclude each other: bool, `(num_options, num_options)`."""
-    groups = np.array(choice.group_numbers)
-    return groups[:, None] == groups[None, :]
+    return _equal(choice.group_numbers)
+
+
+def _equal(numbers: Sequence[int]) -> np.ndarray:
+    return np.equal.outer(numbers, numbers)

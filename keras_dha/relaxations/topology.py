@@ -83,7 +83,7 @@ class Topology(Relaxation):
         return subsets.softmax(alpha, self.choice) * self.edge_probabilities(logits)
 
     def edge_probabilities(self, logits: Tensor) -> Tensor:
-        """Q of the input that each option reads, `(num_options,)`."""
+        """The probability q of the input that each option reads, `(num_options,)`."""
         if len(self._members) == 1:
             return ops.convert_to_tensor(self._members[0])
         _, beta = self._parts(self._live(logits))
