@@ -74,24 +74,27 @@ def time_steps(arguments: argparse.Namespace) -> None:
     plain_batches = (
         tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).batch(arguments.batch_size, drop_remainder=True)
     )
-    runs = {"plain": stepper(child(arguments), plain_batches.prefetch(2))}
+    # All models before the first step: setting a seed makes TensorFlow forget its compiled graphs.
+    plain = child(arguments)
     search = keras_dha.SearchModel(make_space(arguments), seed=0)
-    search.compile()
-    search.scaling.adapt(0, 255, data.summary.mean, data.summary.std)
-    runs["search"] = stepper(search, data.dataset)
     settled = keras_dha.SearchModel(make_space(arguments), decisions=ALL_3X3, seed=0)
-    settled.compile()
-    settled.scaling.adapt(0, 255, data.summary.mean, data.summary.std)
+    for model in (search, settled):
+        model.compile()
+        model.scaling.adapt(0, 255, data.summary.mean, data.summary.std)
     settled.settle()
-    runs["settle"] = stepper(settled, data.dataset)
+    runs = {
+        "plain": stepper(plain, plain_batches.prefetch(2)),
+        "search": stepper(search, data.dataset),
+        "settle": stepper(settled, data.dataset),
+    }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(arguments.rounds):
         for name, run in runs.items():
             seconds[name].append(run(arguments.steps))
-    plain = statistics.median(seconds["plain"])
+    reference = statistics.median(seconds["plain"])
     for name, values in seconds.items():
         median = statistics.median(values)
-        print(f"{name:8} {1000 * median:8.1f} ms a step, {median / plain:5.2f} of plain, {len(values)} rounds")
+        print(f"{name:8} {1000 * median:8.1f} ms a step, {median / reference:5.2f} of plain, {len(values)} rounds")
 
 
 def measure_memory(arguments: argparse.Namespace, kind: str) -> None:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dha.layers import ChoiceWeights, MixedLayer, MixedNode, MixedOp, with_fused_normalization
+from keras_dha.layers import ChoiceWeights, MixedLayer, MixedNode, MixedOp, SharedGraphs, with_fused_normalization
 from keras_dha.relaxations import Relaxation
 from keras_dha.spaces import Choice, Chooser, Decisions, SearchSpace
 from keras_dha.spaces.chooser import NodeFactory, OpFactory, as_layer
@@ -25,7 +25,7 @@ class RelaxedChooser(Chooser):
     def __init__(self, relaxation: Relaxation) -> None:
         super().__init__()
         self._template = relaxation
-        self._runs = {"sparse": relaxation.sparse, "exact": relaxation.exact}
+        self._runs: dict[str, Any] = {"sparse": relaxation.sparse, "exact": relaxation.exact, "graphs": SharedGraphs()}
         self.relaxations: dict[str, Relaxation] = {}
         self.weights: dict[str, Tensor] = {}
         self.mixtures: list[MixedLayer] = []

@@ -6,6 +6,7 @@ from keras_dha.layers.image_scaling import ImageScaling
 from keras_dha.layers.mixed_layer import MixedLayer
 from keras_dha.layers.mixed_node import MixedNode
 from keras_dha.layers.mixed_op import MixedOp
+from keras_dha.layers.shared_graphs import SharedGraphs
 
 __all__ = [
     "BatchNormalization",
@@ -14,5 +15,6 @@ __all__ = [
     "MixedLayer",
     "MixedNode",
     "MixedOp",
+    "SharedGraphs",
     "with_fused_normalization",
 ]

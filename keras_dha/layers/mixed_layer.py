@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_dha.layers.shared_graphs import Apply, SharedGraph, SharedGraphs
 from keras_dha.spaces import Choice
 
 Tensor = Any
@@ -23,6 +24,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         branches: One layer an option, in the order of `choice.options`.
         sparse: Whether weights may be zero, so that their branches need not run.
         exact: Whether, of a sparse mixture, exactly `choice.keep` weights are other than zero. Defaults to True.
+        graphs: Where a sparse mixture may share a graph with its like. None: it has its own.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         *,
         sparse: bool,
         exact: bool = True,
+        graphs: SharedGraphs | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -39,6 +42,8 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         self.branches = branches
         self.sparse = sparse
         self.exact = exact
+        self._graphs = graphs
+        self._graph: SharedGraph | None = None
         self._kept: dict[int, float] | None = None
 
     def settle(self, kept: dict[int, float]) -> None:
@@ -60,20 +65,20 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     def source(self, position: int, inputs: list[Tensor]) -> Tensor:
         """The input that the branch at `position` reads."""
 
-    def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, training: bool | None) -> Tensor:
-        """The mixture, running only branches of non-zero weight."""
+    def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, apply: Apply) -> Tensor:
+        """The mixture, running by `apply(position, x)` only branches of non-zero weight."""
         batch = ops.shape(inputs[0])[0]
         total = ops.zeros((batch, *self._output_shape[1:]), dtype=self.compute_dtype)
         for position in range(len(self.branches)):
             total = ops.cond(
                 ops.not_equal(weights[position], 0.0),
-                self._added(position, inputs, weights, training, total),
+                self._added(position, inputs, weights, apply, total),
                 lambda total=total: total,
             )
         return total
 
-    def _added(self, position: int, inputs: list[Tensor], weights: Tensor, training: bool | None, total: Tensor) -> Any:
-        return lambda: total + self.run(position, inputs, weights[position], training)
+    def _added(self, position: int, inputs: list[Tensor], weights: Tensor, apply: Apply, total: Tensor) -> Any:
+        return lambda: total + self._weighted(position, inputs, weights[position], apply)
 
     def build(self, input_shape: Any) -> None:
         """Builds every branch, and checks that their outputs fit together.
@@ -91,29 +96,45 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
                 "Give the odd one padding='same', the same strides and the same number of filters."
             )
         self._output_shape = outputs[0].shape
+        # Under mixed precision Keras would hand out rounded values of variables here.
+        if self._graphs is not None and self.sparse and self.compute_dtype == self.variable_dtype:
+            details = (type(self).__name__, self.exact, self.choice.groups)
+            self._graph = self._graphs.of(self._sparse_sum, self.branches, *details)
 
     def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
         """The weighted sum. `inputs`: the tensors that the branches read, then the weights of the options."""
         *tensors, weights = inputs
-        if self._kept is not None:
-            return add([self._settled(i, weight, tensors, training) for i, weight in self._kept.items()])
-        if self.sparse:
-            return self._sparse_sum(tensors, weights, training)
-        return add([self.run(i, tensors, weights[i], training) for i in range(len(self.branches))])
+        if self.sparse and self._kept is None and self._graph is not None and _in_graph_of_one_replica():
+            return self._graph(self.branches, tensors, weights, training)
 
-    def run(self, position: int, inputs: list[Tensor], weight: Tensor, training: bool | None) -> Tensor:
+        def apply(position: int, x: Tensor) -> Tensor:
+            return self.branches[position](x, training=training)
+
+        if self._kept is not None:
+            return add([self._settled(i, weight, tensors, apply) for i, weight in self._kept.items()])
+        if self.sparse:
+            return self._sparse_sum(tensors, weights, apply)
+        return add([self._weighted(i, tensors, weights[i], apply) for i in range(len(self.branches))])
+
+    def _weighted(self, position: int, inputs: list[Tensor], weight: Tensor, apply: Apply) -> Tensor:
         """One branch, times its weight."""
-        output = self.branches[position](self.source(position, inputs), training=training)
+        output = apply(position, self.source(position, inputs))
         return output * ops.cast(weight, output.dtype)
 
-    def _settled(self, position: int, weight: float, inputs: list[Tensor], training: bool | None) -> Tensor:
+    def _settled(self, position: int, weight: float, inputs: list[Tensor], apply: Apply) -> Tensor:
         if weight != 1.0:
-            return self.run(position, inputs, weight, training)
-        return self.branches[position](self.source(position, inputs), training=training)
+            return self._weighted(position, inputs, weight, apply)
+        return apply(position, self.source(position, inputs))
 
     def compute_output_spec(self, inputs: list[Tensor], training: bool | None = None) -> keras.KerasTensor:
         """The common shape of the branches' outputs."""
         return keras.KerasTensor((inputs[0].shape[0], *self._output_shape[1:]), dtype=self.compute_dtype)
+
+
+def _in_graph_of_one_replica() -> bool:
+    import tensorflow as tf
+
+    return not tf.executing_eagerly() and tf.distribute.get_strategy().num_replicas_in_sync == 1
 
 
 def add(tensors: list[Tensor]) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_dha.layers.mixed_layer import MixedLayer
+from keras_dha.layers.shared_graphs import Apply
 
 Tensor = Any
 
@@ -23,12 +24,11 @@ class MixedOp(MixedLayer):
         """Every branch reads the one input."""
         return inputs[0]
 
-    def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, training: bool | None) -> Tensor:
+    def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, apply: Apply) -> Tensor:
         if not self.exact:
-            return super()._sparse_sum(inputs, weights, training)
+            return super()._sparse_sum(inputs, weights, apply)
         active = ops.cast(ops.argmax(ops.abs(weights)), "int32")
-        branches = [self._branch(position, inputs, weights, training) for position in range(len(self.branches))]
-        return ops.switch(active, branches)
+        return ops.switch(active, [self._branch(i, inputs, weights, apply) for i in range(len(self.branches))])
 
-    def _branch(self, position: int, inputs: list[Tensor], weights: Tensor, training: bool | None) -> Any:
-        return lambda: self.run(position, inputs, weights[position], training)
+    def _branch(self, position: int, inputs: list[Tensor], weights: Tensor, apply: Apply) -> Any:
+        return lambda: self._weighted(position, inputs, weights[position], apply)
