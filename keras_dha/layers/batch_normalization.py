@@ -18,15 +18,31 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Without TensorFlow, on other than four axes, or with an option the kernel lacks, the stock computation runs.
     """
 
-    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
-        """Normalizes; statistics of the batch and their moving averages are used as in Keras."""
+    def call(
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        mask: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """Normalizes; statistics of the batch and their moving averages are used as in Keras.
+
+        Args:
+            inputs: `(batch, ..., channels)`.
+            training: Whether statistics are those of the batch.
+            mask: As in Keras.
+            weight: A scalar that the outputs are multiplied with; in the kernel, where it costs no pass over memory.
+        """
         if not training or not self.trainable or mask is not None or not self._has_kernel(inputs):
-            return super().call(inputs, training=training, mask=mask)
+            outputs = super().call(inputs, training=training, mask=mask)
+            return outputs if weight is None else outputs * ops.cast(weight, outputs.dtype)
         import tensorflow as tf
 
         channels = inputs.shape[-1]
         scale = ops.convert_to_tensor(self.gamma) if self.scale else ops.ones((channels,))
         offset = ops.convert_to_tensor(self.beta) if self.center else ops.zeros((channels,))
+        if weight is not None:
+            scale, offset = scale * ops.cast(weight, scale.dtype), offset * ops.cast(weight, offset.dtype)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon)
         count = ops.cast(ops.size(inputs) // channels, "float32")
         variance = variance * (count - 1.0) / ops.maximum(count, 1.0)  # the kernel divides by count - 1, Keras by count

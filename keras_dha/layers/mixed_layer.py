@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_dha.layers.branch import is_zero, run
 from keras_dha.layers.shared_graphs import Apply, SharedGraph, SharedGraphs
 from keras_dha.spaces import Choice
 
@@ -66,7 +67,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         """The input that the branch at `position` reads."""
 
     def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, apply: Apply) -> Tensor:
-        """The mixture, running by `apply(position, x)` only branches of non-zero weight."""
+        """The mixture, running by `apply(position, x, weight)` only branches of non-zero weight."""
         batch = ops.shape(inputs[0])[0]
         total = ops.zeros((batch, *self._output_shape[1:]), dtype=self.compute_dtype)
         for position in range(len(self.branches)):
@@ -104,41 +105,51 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
         """The weighted sum. `inputs`: the tensors that the branches read, then the weights of the options."""
         *tensors, weights = inputs
-        if self.sparse and self._kept is None and self._graph is not None and _in_graph_of_one_replica():
+        if self.sparse and self._kept is None and self._graph is not None and _in_plain_graph():
             return self._graph(self.branches, tensors, weights, training)
 
-        def apply(position: int, x: Tensor) -> Tensor:
-            return self.branches[position](x, training=training)
+        rectified: dict[int, Tensor] = {}
+
+        def apply(position: int, x: Tensor, weight: Tensor | None) -> Tensor:
+            shares = rectified if self._kept is None and not self.sparse else None
+            return run(self.branches[position], x, weight, training, shares)
 
         if self._kept is not None:
-            return add([self._settled(i, weight, tensors, apply) for i, weight in self._kept.items()])
+            return add([self._weighted(i, tensors, None if w == 1.0 else w, apply) for i, w in self._kept.items()])
         if self.sparse:
             return self._sparse_sum(tensors, weights, apply)
-        return add([self._weighted(i, tensors, weights[i], apply) for i in range(len(self.branches))])
+        return self._dense_sum(tensors, weights, apply)
 
-    def _weighted(self, position: int, inputs: list[Tensor], weight: Tensor, apply: Apply) -> Tensor:
+    def _dense_sum(self, inputs: list[Tensor], weights: Tensor, apply: Apply) -> Tensor:
+        """The mixture, running every branch; one that stands for several options of the same input once."""
+        same: dict[tuple[int, int], list[int]] = {}
+        for position, branch in enumerate(self.branches):
+            same.setdefault((id(branch), id(self.source(position, inputs))), []).append(position)
+        groups = [own for own in same.values() if not is_zero(self.branches[own[0]])] or list(same.values())
+        return add([self._weighted(own[0], inputs, add([weights[i] for i in own]), apply) for own in groups])
+
+    def _weighted(self, position: int, inputs: list[Tensor], weight: Tensor | None, apply: Apply) -> Tensor:
         """One branch, times its weight."""
-        output = apply(position, self.source(position, inputs))
-        return output * ops.cast(weight, output.dtype)
-
-    def _settled(self, position: int, weight: float, inputs: list[Tensor], apply: Apply) -> Tensor:
-        if weight != 1.0:
-            return self._weighted(position, inputs, weight, apply)
-        return apply(position, self.source(position, inputs))
+        return apply(position, self.source(position, inputs), weight)
 
     def compute_output_spec(self, inputs: list[Tensor], training: bool | None = None) -> keras.KerasTensor:
         """The common shape of the branches' outputs."""
         return keras.KerasTensor((inputs[0].shape[0], *self._output_shape[1:]), dtype=self.compute_dtype)
 
 
-def _in_graph_of_one_replica() -> bool:
+def _in_plain_graph() -> bool:
+    """Whether this is traced, and variables are not spread over devices."""
     import tensorflow as tf
 
-    return not tf.executing_eagerly() and tf.distribute.get_strategy().num_replicas_in_sync == 1
+    return not tf.executing_eagerly() and not tf.distribute.has_strategy()
 
 
 def add(tensors: list[Tensor]) -> Tensor:
-    """The sum of one or more tensors."""
+    """The sum of one or more tensors, in one pass over memory where the backend can."""
+    if len(tensors) > 2 and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.add_n(tensors)
     total = tensors[0]
     for tensor in tensors[1:]:
         total = total + tensor

@@ -7,8 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_dha.layers.branch import run
+
 Tensor = Any
-Apply = Callable[[int, Tensor], Tensor]
+Apply = Callable[[int, Tensor, Tensor], Tensor]
 Mix = Callable[[list[Tensor], Tensor, Apply], Tensor]
 _REFERENCES = ("keras_history", "input_layers", "output_layers")
 
@@ -42,7 +44,8 @@ class SharedGraph:
     """What a mixture computes, as a function of its branches' variables too.
 
     Args:
-        mix: From inputs, weights of options, and `apply(position, x)`, which runs a branch, to the output.
+        mix: From inputs, weights of options, and `apply(position, x, weight)`, the weighted output of a branch, to the
+            output.
         branches: The branches whose code is traced.
     """
 
@@ -61,11 +64,11 @@ class SharedGraph:
         return self._function(variables, inputs, weights, training)
 
     def _call(self, variables: list[list[Any]], inputs: list[Tensor], weights: Tensor, training: bool | None) -> Tensor:
-        def apply(position: int, x: Tensor) -> Tensor:
+        def apply(position: int, x: Tensor, weight: Tensor) -> Tensor:
             branch = self._branches[position]
             before = [ops.copy(variable) for variable in variables[position]]
             with keras.StatelessScope(zip(branch.variables, before, strict=True)) as scope:
-                output = branch(x, training=training)
+                output = run(branch, x, weight, training)
             for own, given, value in zip(branch.variables, variables[position], before, strict=True):
                 after = scope.get_current_value(own)
                 if after is not value:

@@ -76,6 +76,13 @@ def test_dense_node_reads_its_inputs() -> None:
     assert calls(layer) == [1, 1, 1, 1]
 
 
+def test_a_layer_that_stands_for_several_options_of_an_input_runs_once() -> None:
+    layer = mixture(NODE, sparse=False)
+    layer.branches[1] = layer.branches[0]
+    assert call(layer, [1.0, 0.5, 1.0, 1.0]) == 1.5 + 200 + 2000
+    assert calls(layer) == [1, 1, 1, 1]  # the first two are one
+
+
 @pytest.mark.parametrize("in_graph", [True, False])
 def test_sparse_node_runs_the_active_ones(in_graph: bool) -> None:
     layer = mixture(NODE, sparse=True)

@@ -1,0 +1,57 @@
+"""Runs a branch of a mixture, in as few passes over memory as there are."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dha.layers.batch_normalization import BatchNormalization
+
+Tensor = Any
+_PLAIN = keras.layers.ReLU().get_config()
+
+
+def run(
+    branch: keras.layers.Layer,
+    x: Tensor,
+    weight: Tensor | None,
+    training: bool | None,
+    rectified: dict[int, Tensor] | None = None,
+) -> Tensor:
+    """`weight * branch(x)`.
+
+    A batch normalization at the end of the branch takes the weight as a factor of its scale and shift; a ReLU at the
+    start is shared with the other branches of the same input.
+
+    Args:
+        branch: A layer; one that is a `Sequential` is looked into.
+        x: Its input.
+        weight: A scalar; None for 1.
+        training: As in Keras.
+        rectified: By the identity of an input, what a ReLU made of it; filled here. None: nothing is shared.
+    """
+    layers = branch.layers if type(branch) is keras.Sequential else [branch]
+    if rectified is not None and len(layers) > 1 and _is_plain_relu(layers[0]):
+        if id(x) not in rectified:
+            rectified[id(x)] = layers[0](x)
+        x, layers = rectified[id(x)], layers[1:]
+    for layer in layers[:-1]:
+        x = layer(x, training=training)
+    if weight is None:
+        return layers[-1](x, training=training)
+    if type(layers[-1]) is BatchNormalization:
+        return layers[-1](x, training=training, weight=weight)
+    output = layers[-1](x, training=training)
+    return output * ops.cast(weight, output.dtype)
+
+
+def is_zero(branch: keras.layers.Layer) -> bool:
+    """Whether the output of a branch is 0, whatever its input."""
+    last = branch.layers[-1] if type(branch) is keras.Sequential else branch
+    return type(last) is keras.layers.Rescaling and not np.any(last.scale) and not np.any(last.offset)
+
+
+def _is_plain_relu(layer: keras.layers.Layer) -> bool:
+    same = ("max_value", "negative_slope", "threshold")
+    return type(layer) is keras.layers.ReLU and all(layer.get_config()[name] == _PLAIN[name] for name in same)
