@@ -54,7 +54,7 @@ class Topology(Relaxation):
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables."""
         inputs = sorted({g for g, ok in zip(self._inputs(), self.choice.allowed) if ok})
-        keep = self.choice.keep if self.choice.groups else 1
+        keep = self._size_of_sets()
         if math.comb(len(inputs), keep) > MAX_SETS:
             raise ValueError(
                 f"A choice must have at most {MAX_SETS} sets of inputs to learn its topology. Received: "
@@ -64,6 +64,10 @@ class Topology(Relaxation):
         sets = list(itertools.combinations(inputs, keep))
         self._members = np.array([[g in chosen for g in self._inputs()] for chosen in sets], "float32")
         super().build(input_shape)
+
+    def _size_of_sets(self) -> int:
+        """How many inputs are read together."""
+        return self.choice.keep if self.choice.groups else 1
 
     def _inputs(self) -> tuple[int, ...]:
         """The input that each option reads; options of a choice without groups read the same."""
@@ -98,4 +102,4 @@ class Topology(Relaxation):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """The weights, divided by their sum, the number of inputs that are kept."""
-        return self(logits) / (self.choice.keep if self.choice.groups else 1)
+        return self(logits) / self._size_of_sets()

@@ -10,7 +10,15 @@ import numpy as np
 from keras_dha.spaces.chooser import Chooser, NodeFactory, Tensor
 from keras_dha.spaces.decisions import Decisions
 from keras_dha.spaces.image_space import ImageSpace
-from keras_dha.spaces.operations import DARTS_OPERATIONS, batch_norm, conv, factorized_reduce, relu_conv_bn
+from keras_dha.spaces.operations import (
+    DARTS_OPERATIONS,
+    batch_norm,
+    conv,
+    factorized_reduce,
+    relu_conv_bn,
+    shuffle_channels,
+    split_channels,
+)
 
 _KEPT = tuple(name for name in DARTS_OPERATIONS if name != "none")
 _KINDS = ("normal", "reduce")
@@ -37,9 +45,13 @@ class DARTSSpace(ImageSpace):
         nodes: Number of nodes of a cell.
         affine: Whether batch normalizations in the cells learn a scale and a shift; the ones after pooling never do.
             As in the paper's evaluation by default; its search sets False.
+        partial_channels: K; only the first `1 / K` of the channels pass the operations of a node, the others pass by
+            (halved by 2x2 max-pooling where a reduction cell halves), and channels are shuffled in K groups. 4 in the
+            search of PC-DARTS, which takes less memory and time so; 1, all channels, in its final network, and here.
 
     Raises:
-        ValueError: If a size is not a positive integer, `input_shape` has not three, or `cells` is below 3.
+        ValueError: If a size is not a positive integer, `input_shape` has not three, `cells` is below 3, or `channels`
+            is not a multiple of `partial_channels`.
 
     Example:
 
@@ -53,6 +65,8 @@ class DARTSSpace(ImageSpace):
     - [Liu et al., 2019](https://arxiv.org/abs/1806.09055), and its published code. We normalize after pooling in the
       searched and in the final network; there, only in the searched one. We have no auxiliary head and no drop-path.
       Sides may be odd, which theirs are not.
+    - Partial channels: [Xu et al., 2020](https://arxiv.org/abs/1907.05737), and its published code. What is searched
+      with them is derived with them; for all channels, train `DARTSSpace(..., partial_channels=1)` with the decisions.
     """
 
     def __init__(
@@ -64,10 +78,17 @@ class DARTSSpace(ImageSpace):
         cells: int = 8,
         nodes: int = 4,
         affine: bool = True,
+        partial_channels: int = 1,
     ) -> None:
         super().__init__(input_shape, num_classes, channels=channels, affine=affine)
         self.cells = self._at_least(3, "cells", cells)
         self.nodes = self._at_least(1, "nodes", nodes)
+        self.partial_channels = self._at_least(1, "partial_channels", partial_channels)
+        if self.channels % self.partial_channels:
+            raise ValueError(
+                "channels must be a multiple of partial_channels. "
+                f"Received: channels={channels}, partial_channels={partial_channels}. Take 16 and 4."
+            )
 
     def build(self, choose: Chooser) -> keras.Model:
         """The network, from pictures to logits."""
@@ -84,19 +105,43 @@ class DARTSSpace(ImageSpace):
         return keras.Model(inputs, keras.layers.Dense(self.num_classes)(x))
 
     def _cell(self, choose: Chooser, reduce: bool, channels: int, states: list[Tensor]) -> Tensor:
-        def make(operation: str, source: int) -> Any:
-            strides = 2 if reduce and source < 2 else 1
-            return DARTS_OPERATIONS[operation](channels, strides, self.affine)
-
-        options: dict[str, NodeFactory] = {name: functools.partial(make, name) for name in DARTS_OPERATIONS}
         for node in range(self.nodes):
-            name = f"{_KINDS[reduce]}_node_{node}"
-            states = [*states, choose.node(name, options, keep=2, excluded=("none",))(states)]
+            states = [*states, self._node(choose, f"{_KINDS[reduce]}_node_{node}", reduce, channels, states)]
         return keras.layers.Concatenate()(states[2:]) if self.nodes > 1 else states[2]
+
+    def _node(self, choose: Chooser, name: str, reduce: bool, channels: int, states: list[Tensor]) -> Tensor:
+        chosen = channels // self.partial_channels
+
+        def strides(source: int) -> int:
+            return 2 if reduce and source < 2 else 1
+
+        def make(operation: str, source: int) -> Any:
+            return DARTS_OPERATIONS[operation](chosen, strides(source), self.affine)
+
+        @functools.cache
+        def pass_by(source: int) -> keras.layers.Layer:
+            if strides(source) == 1:
+                return keras.layers.Identity()
+            return keras.layers.MaxPooling2D(2, strides=2, padding="same")
+
+        def ask(options: dict[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
+            return choose.node(name, options, keep=2, excluded=("none",))(inputs)
+
+        options: dict[str, NodeFactory] = {op: functools.partial(make, op) for op in DARTS_OPERATIONS}
+        if self.partial_channels == 1:
+            return ask(options, states)
+        parts = [split_channels(x, chosen) for x in states]
+        # The same question, so that what passes by has the weight of its input.
+        outputs = [
+            ask(options, [first for first, _ in parts]),
+            ask(dict.fromkeys(DARTS_OPERATIONS, pass_by), [rest for _, rest in parts]),
+        ]
+        return shuffle_channels(keras.layers.Concatenate()(outputs), self.partial_channels)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "cells": self.cells, "nodes": self.nodes}
+        sizes = {"cells": self.cells, "nodes": self.nodes, "partial_channels": self.partial_channels}
+        return {**super().get_config(), **sizes}
 
     @staticmethod
     def decisions_from_genotype(*, normal: Sequence[tuple[str, int]], reduce: Sequence[tuple[str, int]]) -> Decisions:

@@ -105,6 +105,24 @@ def factorized_reduce(channels: int, affine: bool = True) -> Apply:
     return apply
 
 
+def split_channels(x: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    """The first channels, and the others, by stock layers."""
+    height, width, channels = x.shape[1:]
+    columns = keras.layers.Reshape((height, width, channels, 1))(x)
+    parts = [
+        keras.layers.Reshape((height, width, size))(keras.layers.Cropping3D(((0, 0), (0, 0), crop))(columns))
+        for size, crop in ((first, (0, channels - first)), (channels - first, (first, 0)))
+    ]
+    return parts[0], parts[1]
+
+
+def shuffle_channels(x: Tensor, groups: int) -> Tensor:
+    """The first channel of each group, then the second of each, and so on, by stock layers."""
+    height, width, channels = x.shape[1:]
+    grouped = keras.layers.Reshape((height, width, groups, channels // groups))(x)
+    return keras.layers.Reshape((height, width, channels))(keras.layers.Permute((1, 2, 4, 3))(grouped))
+
+
 NAS_BENCH_201_OPERATIONS: dict[str, Operation] = {
     "none": lambda channels, strides, affine: none(strides),
     "skip_connect": skip_connect,

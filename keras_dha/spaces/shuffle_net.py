@@ -9,7 +9,7 @@ import numpy as np
 from keras_dha.spaces.chooser import Chooser, OpFactory, Tensor
 from keras_dha.spaces.decisions import Decisions
 from keras_dha.spaces.image_space import ImageSpace
-from keras_dha.spaces.operations import batch_norm, conv, depthwise
+from keras_dha.spaces.operations import batch_norm, conv, depthwise, shuffle_channels, split_channels
 
 SHUFFLE_NET_BLOCKS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "shuffle_xception")
 _WIDTHS = (1.0, 2.5, 5.0, 10.0)
@@ -143,12 +143,6 @@ def _relu() -> keras.layers.Layer:
 
 
 def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Even and odd channels, by stock layers."""
-    height, width, channels = x.shape[1:]
-    pairs = keras.layers.Reshape((height, width, channels // 2, 2))(x)
-    pairs = keras.layers.Permute((1, 2, 4, 3))(pairs)  # (height, width, 2, channels / 2)
-    crops = (((0, 0), (0, 0), (0, 1)), ((0, 0), (0, 0), (1, 0)))
-    first, second = (
-        keras.layers.Reshape((height, width, channels // 2))(keras.layers.Cropping3D(crop)(pairs)) for crop in crops
-    )
-    return first, second
+    """Even and odd channels."""
+    half = x.shape[-1] // 2
+    return split_channels(shuffle_channels(x, half), half)

@@ -4,8 +4,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_dha
 from keras_dha.derivation import FixedChooser
+from keras_dha.relaxations import EdgeSoftmax
 from keras_dha.spaces import DARTSSpace, Decisions
+from keras_dha.supernet import RelaxedChooser
 
 # "DARTS_V2" of the published code.
 NORMAL = [
@@ -78,6 +81,55 @@ def test_a_cell_is_the_concatenation_of_its_nodes() -> None:
     cell = keras.Model([first, second], space._cell(chooser, False, 1, [first, second]))
     output = cell([np.full((1, 1, 1, 1), 1.0), np.full((1, 1, 1, 1), 10.0)])
     np.testing.assert_array_equal(np.ravel(output), [11.0, 21.0])  # 1 + 10, 10 + 11
+
+
+def partial_cell(reduce: bool, pairs: list, shape: tuple[int, int, int], k: int = 2) -> keras.Model:
+    """A cell of one node and K = 2, on two inputs."""
+    space = DARTSSpace((8, 8, 1), 2, channels=shape[-1], cells=3, nodes=1, partial_channels=k)
+    chooser = FixedChooser(space.decisions_from_genotype(normal=pairs, reduce=pairs))
+    inputs = [keras.Input(shape), keras.Input(shape)]
+    return keras.Model(inputs, space._cell(chooser, reduce, shape[-1], inputs))
+
+
+def test_channels_that_do_not_pass_the_operations_pass_by() -> None:  # the PC-DARTS property of cell_spaces
+    pictures = [np.random.default_rng(i).normal(size=(2, 4, 4, 8)).astype("float32") for i in range(2)]
+    output = partial_cell(False, [("sep_conv_3x3", 0), ("dil_conv_3x3", 1)], (4, 4, 8), k=4)(pictures)
+    # Shuffled in four groups: of (j, g) -> 4 j + g, group 0 passed the operations, groups 1 to 3 passed by.
+    unshuffled = np.reshape(output, (2, 4, 4, 2, 4)).swapaxes(3, 4).reshape(2, 4, 4, 8)
+    np.testing.assert_allclose(unshuffled[..., 2:], (pictures[0] + pictures[1])[..., 2:], rtol=1e-6)
+    assert not np.allclose(unshuffled[..., :2], (pictures[0] + pictures[1])[..., :2])
+
+
+def test_what_passes_by_a_reduction_is_halved_by_max_pooling() -> None:
+    picture = np.arange(5 * 4 * 2, dtype="float32").reshape(1, 5, 4, 2)
+    output = partial_cell(True, [("max_pool_3x3", 0), ("max_pool_3x3", 1)], (5, 4, 2))([picture, picture])
+    assert output.shape == (1, 3, 2, 2)
+    last = np.pad(picture[0, :, :, 1], ((0, 1), (0, 0)), constant_values=-np.inf).reshape(3, 2, 2, 2).max((1, 3))
+    np.testing.assert_array_equal(output[0, :, :, 1], 2 * last)
+
+
+def test_partial_channels_are_searched_and_derived() -> None:
+    space = DARTSSpace((8, 8, 3), 4, channels=4, cells=3, nodes=2, partial_channels=2)
+    x = np.random.default_rng(0).integers(0, 255, (32, 8, 8, 3)).astype("uint8")
+    model = keras_dha.SearchModel(space, keras_dha.recipes.pc_darts(), seed=0)
+    model.fit(x, np.arange(32) % 4, batch_size=8, epochs=2, verbose=0)
+    np.testing.assert_allclose(model.derive().predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_what_passes_by_has_the_weight_of_its_input_in_the_search() -> None:
+    space = DARTSSpace((4, 4, 1), 2, channels=2, cells=3, nodes=1, partial_channels=2)
+    chooser = RelaxedChooser(EdgeSoftmax())
+    inputs = [keras.Input((4, 4, 2)), keras.Input((4, 4, 2))]
+    cell = keras.Model(inputs, space._cell(chooser, False, 2, inputs))
+    (relaxation,) = chooser.relaxations.values()
+    relaxation.logits.assign([*[0.0] * 16, np.log(3.0), 0.0])
+    output = cell([np.full((1, 4, 4, 2), 4.0), np.full((1, 4, 4, 2), 8.0)], training=False)
+    np.testing.assert_allclose(output[..., 1], np.full((1, 4, 4), 0.75 * 4 + 0.25 * 8), rtol=1e-5)
+
+
+def test_partial_channels_divide_the_channels() -> None:
+    with pytest.raises(ValueError, match="Received: channels=6, partial_channels=4"):
+        DARTSSpace((8, 8, 1), 2, channels=6, partial_channels=4)
 
 
 def test_three_cells_are_needed_for_both_kinds() -> None:
