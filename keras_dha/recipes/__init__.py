@@ -3,16 +3,18 @@
 from keras_dha.recipes.darts import darts
 from keras_dha.recipes.darts_prime import darts_prime
 from keras_dha.recipes.dha import dha
+from keras_dha.recipes.dots import dots
 from keras_dha.recipes.dsnas import dsnas
 from keras_dha.recipes.fair_darts import fair_darts
 from keras_dha.recipes.gdas import gdas
 from keras_dha.recipes.ista_nas import ista_nas
+from keras_dha.recipes.pc_darts import pc_darts
 from keras_dha.recipes.proxyless import proxyless
 from keras_dha.recipes.recipe import Recipe
 from keras_dha.recipes.snas import snas
 from keras_dha.recipes.toponas import toponas
 
-_ALL = (darts, darts_prime, dha, dsnas, fair_darts, gdas, ista_nas, proxyless, snas, toponas)
+_ALL = (darts, darts_prime, dha, dots, dsnas, fair_darts, gdas, ista_nas, pc_darts, proxyless, snas, toponas)
 RECIPES = {recipe.__name__: recipe for recipe in _ALL}
 
 __all__ = [
@@ -21,10 +23,12 @@ __all__ = [
     "darts",
     "darts_prime",
     "dha",
+    "dots",
     "dsnas",
     "fair_darts",
     "gdas",
     "ista_nas",
+    "pc_darts",
     "proxyless",
     "snas",
     "toponas",

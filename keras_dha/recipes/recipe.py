@@ -11,7 +11,7 @@ from keras_dha.penalties import Penalty
 from keras_dha.relaxations import Relaxation
 from keras_dha.schedules import Schedule
 
-_ARCHITECTURE_LOSSES = ("training", "held_out", "unrolled")
+_ARCHITECTURE_LOSSES = ("training", "held_out", "unrolled", "unrolled_exact")
 _FOLDERS = {"relaxation": "relaxations", "augmentation": "augmentation", "schedule": "schedules"}
 
 
@@ -29,7 +29,8 @@ class Recipe:
         optimizer: Makes the optimizer of the weights; the others likewise.
         architecture_loss: What the architecture descends: `"training"`, the loss of the weights, in the same backward
             pass; or, in a step before that of the weights, the loss of a held-out batch: `"held_out"` at the weights
-            as they are (first order), `"unrolled"` at those one step on, through that step (second order).
+            as they are (first order), `"unrolled"` at those one step on, through that step (second order, by finite
+            differences), `"unrolled_exact"` the same by a second derivative.
         penalties: What is added to the loss that the architecture descends.
     """
 

@@ -7,6 +7,7 @@ _LOSSES = {
     "training": "the training loss",
     "held_out": "the held-out loss",
     "unrolled": "the held-out loss through a step",
+    "unrolled_exact": "the held-out loss through a step, exactly",
 }
 
 

@@ -2,6 +2,8 @@
 
 from keras_dha.relaxations.annealed_scale import AnnealedScale
 from keras_dha.relaxations.clipped import Clipped
+from keras_dha.relaxations.decoupled_topology import DecoupledTopology
+from keras_dha.relaxations.edge_softmax import EdgeSoftmax
 from keras_dha.relaxations.gumbel_softmax import GumbelSoftmax
 from keras_dha.relaxations.one_hot_sample import OneHotSample
 from keras_dha.relaxations.relaxation import Relaxation
@@ -12,6 +14,8 @@ from keras_dha.relaxations.topology import Topology
 
 RELAXATIONS: tuple[type[Relaxation], ...] = (
     Clipped,
+    DecoupledTopology,
+    EdgeSoftmax,
     GumbelSoftmax,
     OneHotSample,
     Sigmoid,
@@ -23,6 +27,8 @@ RELAXATIONS: tuple[type[Relaxation], ...] = (
 __all__ = [
     "AnnealedScale",
     "Clipped",
+    "DecoupledTopology",
+    "EdgeSoftmax",
     "GumbelSoftmax",
     "OneHotSample",
     "Relaxation",

@@ -20,6 +20,7 @@ class Schedule:
         search_fraction: Part of the fit in which the architecture is open, in `(0, 1]`; the search also ends when every
             relaxation has settled.
         warmup_fraction: Part of the fit, at its start, in which the architecture rests and only the others move.
+        rest: Two fractions between which the architecture rests once more; None: it does not.
         architecture_every: Weight steps between two steps of the architecture, at least 1.
         hyperparameters_every: Weight steps between two steps of the hyper-parameters, at least 1.
         anneal: `"cosine"` lowers the learning rate from the learned one to 0 over the settle phase; None leaves it.
@@ -33,6 +34,7 @@ class Schedule:
         *,
         search_fraction: float = 0.25,
         warmup_fraction: float = 0.05,
+        rest: Sequence[float] | None = None,
         architecture_every: int = 1,
         hyperparameters_every: int = 10,
         anneal: str | None = "cosine",
@@ -48,6 +50,13 @@ class Schedule:
                 f"Received: architecture_every={architecture_every}, hyperparameters_every={hyperparameters_every}, "
                 f"anneal={anneal!r}. Correct them."
             )
+        if rest is not None and (len(rest) != 2 or not warmup_fraction <= rest[0] <= rest[1] <= search_fraction):
+            raise ValueError(
+                "rest must be two fractions in order, between warmup_fraction and search_fraction, or None. "
+                f"Received: rest={rest}, warmup_fraction={warmup_fraction}, search_fraction={search_fraction}. "
+                "Leave it out."
+            )
+        self.rest = None if rest is None else (float(rest[0]), float(rest[1]))
         self.search_fraction = float(search_fraction)
         self.warmup_fraction = float(warmup_fraction)
         self.architecture_every = int(architecture_every)
@@ -64,7 +73,10 @@ class Schedule:
 
     def architecture_moves(self, progress: Tensor) -> Tensor:
         """Whether the architecture is open at `progress`: a boolean tensor."""
-        return progress >= self.warmup_fraction
+        moves = ops.convert_to_tensor(progress) >= self.warmup_fraction
+        if self.rest is None:
+            return moves
+        return ops.logical_and(moves, ops.logical_or(progress < self.rest[0], progress >= self.rest[1]))
 
     def initial_state(self) -> dict[str, float]:
         """What the schedule remembers from step to step, by name: nothing, unless overridden."""
@@ -99,6 +111,7 @@ class Schedule:
         return {
             "search_fraction": self.search_fraction,
             "warmup_fraction": self.warmup_fraction,
+            "rest": self.rest and list(self.rest),
             "architecture_every": self.architecture_every,
             "hyperparameters_every": self.hyperparameters_every,
             "anneal": self.anneal,

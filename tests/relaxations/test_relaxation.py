@@ -17,6 +17,8 @@ from keras_dha.relaxations import (
     RELAXATIONS,
     AnnealedScale,
     Clipped,
+    DecoupledTopology,
+    EdgeSoftmax,
     GumbelSoftmax,
     OneHotSample,
     Relaxation,
@@ -34,6 +36,8 @@ NODE = Choice(
 TEMPLATES = {
     "softmax": Softmax(seed=1),
     "topology": Topology(seed=1),
+    "decoupled": DecoupledTopology(simple=("skip", "pool", "none", "a"), seed=1),
+    "edges": EdgeSoftmax(seed=1),
     "clipped": Clipped(seed=1),
     "sigmoid": Sigmoid(seed=1),
     "gumbel": GumbelSoftmax(seed=1),
@@ -45,6 +49,7 @@ TEMPLATES = {
     "seldom_drawn_code": SparseCode(exploration=0.5, exploration_rate=0.5, seed=1),
     "drawn_code": SparseCode(exploration=0.5, recovery="released", initial_weight=None, normalize=False, seed=1),
 }
+COMPETING = {"stage/0": [1, 2], "node": [2, 3]}  # of a group that is no single option
 CASES = [pytest.param(t, c, id=f"{n}-{c.keep}") for (n, t), c in itertools.product(TEMPLATES.items(), (ONE, NODE))]
 
 
@@ -120,6 +125,8 @@ def test_a_gradient_reaches_every_logit_at_the_start_and_none_when_frozen(templa
     relaxation = built(template, choice)
     # Excluded options are never drawn, so their logits get a gradient only where all options run.
     reached = choice.allowed if relaxation.logits.shape == choice.allowed.shape else True
+    if isinstance(relaxation, DecoupledTopology):  # operations first, and only where they compete
+        reached = np.isin(np.arange(relaxation.logits.shape[0]), COMPETING[choice.name])
     slopes = np.arange(1.0, len(choice.options) + 1) ** 3
 
     def gradient():

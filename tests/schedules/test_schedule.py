@@ -18,6 +18,12 @@ def test_the_architecture_rests_at_first() -> None:
     assert [bool(schedule.architecture_moves(keras.ops.convert_to_tensor(p))) for p in (0.05, 0.2)] == [False, True]
 
 
+def test_the_architecture_may_rest_once_more() -> None:
+    schedule = Schedule(search_fraction=0.7, warmup_fraction=0.15, rest=(0.3, 0.5))
+    moves = [bool(schedule.architecture_moves(np.float32(p))) for p in (0.1, 0.2, 0.4, 0.6)]
+    assert moves == [False, True, False, True]
+
+
 def test_the_architecture_may_move_seldom() -> None:
     schedule, open_, shut = Schedule(warmup_fraction=0.1, architecture_every=3), np.float32(0.5), np.float32(0.0)
     assert [bool(schedule.architecture_due(open_, np.int64(step), {})) for step in range(4)] == [
@@ -38,7 +44,7 @@ def test_the_rate_is_lowered_while_settling() -> None:
 
 def test_round_trip() -> None:
     config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "architecture_every": 2, "anneal": None}
-    config["hyperparameters_every"] = 3
+    config |= {"hyperparameters_every": 3, "rest": [0.3, 0.4]}
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**config)))
     assert again.get_config() == config
 
@@ -52,6 +58,9 @@ def test_round_trip() -> None:
         ({"warmup_fraction": -0.1}, "warmup_fraction=-0.1"),
         ({"search_fraction": 0.2, "warmup_fraction": 0.3}, "warmup_fraction=0.3"),
         ({"hyperparameters_every": 0}, "hyperparameters_every=0"),
+        ({"search_fraction": 0.5, "rest": (0.4, 0.3)}, r"rest=\(0.4, 0.3\)"),
+        ({"search_fraction": 0.5, "rest": (0.4, 0.6)}, r"rest=\(0.4, 0.6\)"),
+        ({"search_fraction": 0.5, "rest": (0.4,)}, r"rest=\(0.4,\)"),
         ({"anneal": "linear"}, "anneal='linear'"),
     ],
 )
