@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_dha import roles
 from keras_dha.compiled_model import CompiledModel, has_schedule
-from keras_dha.hypergradients import finite_difference_product
+from keras_dha.hypergradients import exact_product, finite_difference_product
 from keras_dha.hyperparameters import LearningRate, WeightDecay
 from keras_dha.layers import ImageScaling
 from keras_dha.penalties import Penalty
@@ -101,8 +101,7 @@ class SearchTrainer(CompiledModel):
 
         def differentiate(inputs: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
             with tf.GradientTape() as tape:
-                y_pred, choice_weights = self.forward(inputs, training=True)
-                loss = self.compute_loss(inputs, y, y_pred, sample_weight, training=True)
+                loss, y_pred, choice_weights = self._loss_of(inputs, y, sample_weight)
                 objective = loss + self._score(loss, choice_weights)
             return tape.gradient(objective, variables), loss, y_pred, choice_weights
 
@@ -110,6 +109,11 @@ class SearchTrainer(CompiledModel):
         if not self._holds_out or self.run_eagerly or not alone:
             return differentiate
         return tf.function(differentiate, autograph=False, experimental_attributes={"_noinline": True})
+
+    def _loss_of(self, inputs: Any, y: Any, sample_weight: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        """The loss of a batch of scaled inputs, the outputs, and the weights of options."""
+        y_pred, choice_weights = self.forward(inputs, training=True)
+        return self.compute_loss(inputs, y, y_pred, sample_weight, training=True), y_pred, choice_weights
 
     def _score(self, loss: Tensor, choice_weights: dict[str, Tensor]) -> Tensor:
         """`sg(loss - baseline) * log p`: its gradient is the score-function estimate of the drawn choices."""
@@ -210,7 +214,7 @@ class SearchTrainer(CompiledModel):
         def measured() -> list[Tensor]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             batch = (self.scaling(x) if self.scaling else x, y, sample_weight)
-            if self.recipe.architecture_loss == "unrolled":
+            if self.recipe.architecture_loss != "held_out":
                 return self._unrolled(train, batch, differentiate, weights, logits)
             gradients, loss, _, _ = differentiate(*batch)
             return [loss, *_dense(gradients[len(weights) :], logits)]
@@ -247,7 +251,12 @@ class SearchTrainer(CompiledModel):
         vector, outer = _dense(gradients[:count], weights), _dense(gradients[count:], logits)
         for variable, value in zip(weights, before):
             variable.assign(value)
-        product = finite_difference_product(lambda: _dense(differentiate(*train)[0][count:], logits), weights, vector)
+        if self.recipe.architecture_loss == "unrolled_exact":
+            product = exact_product(lambda: self._loss_of(*train)[0], weights, vector, logits)
+        else:
+            product = finite_difference_product(
+                lambda: _dense(differentiate(*train)[0][count:], logits), weights, vector
+            )
         for variable, value in states:
             variable.assign(value)
         return [loss, *(ops.subtract(g, rate * h) for g, h in zip(outer, product))]
