@@ -14,7 +14,6 @@ Data: a folder with `load.py` and its `.npz` files, named by `KERAS_DHA_DATA` (d
 import argparse
 import json
 import math
-import os
 import platform
 import statistics
 import subprocess
@@ -24,22 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reference_data import load
 
 CONFIGURATIONS = ("dha", "no_augmentation", "no_hyperparameters", "no_architecture", "fixed")
 ALL_3X3 = {f"edge_{j}_from_{i}": "nor_conv_3x3" for j in (1, 2, 3) for i in range(j)}
-
-
-def load(name: str) -> dict[str, np.ndarray]:
-    """The arrays of a data set, images with a channel axis."""
-    folder = Path(os.environ.get("KERAS_DHA_DATA", "../shared/data")).resolve()
-    if not folder.is_dir():
-        raise SystemExit(f"The benchmark needs its data folder. Received: {folder}. Set KERAS_DHA_DATA.")
-    sys.path.insert(0, str(folder))
-    import load as loaders
-
-    data = getattr(loaders, name)()
-    images = {key: data[key] if data[key].ndim == 4 else data[key][..., None] for key in ("x_train", "x_test")}
-    return {**images, "y_train": data["y_train"].astype("int32"), "y_test": data["y_test"].astype("int32")}
 
 
 def space_for(data: dict[str, np.ndarray], channels: int) -> Any:

@@ -7,7 +7,8 @@ batches, `--steps` steps a turn, after warm-up; the median over the rounds and t
 search turn holds its share of hyper-parameter steps. The derived network is the all-3x3 cell, the dearest of the space.
 
 Memory, a process each: the peak of resident memory over a short fit, as it is and above what the process held before it
-built a model. Run it with `--memory-of KIND` from a shell: a process that another one starts inherits its peak.
+built a model. Run it with `--memory-of KIND` from a shell: a process that another one starts inherits its peak. With
+`--options N` the space is a chain of choices between N like convolutions instead, to see how memory grows with N.
 """
 
 import argparse
@@ -34,7 +35,28 @@ def make_space(arguments: argparse.Namespace) -> Any:
     import keras_dha
 
     shape = (arguments.size, arguments.size, arguments.colors)
+    if arguments.options:
+        return make_chain(shape, arguments.channels, arguments.options)
     return keras_dha.spaces.NASBench201Space(shape, 10, channels=arguments.channels, cells_per_stage=1)
+
+
+def make_chain(shape: tuple[int, int, int], channels: int, options: int, length: int = 9) -> Any:
+    """Choices in a row, each between `options` 3x3 convolutions."""
+    import keras
+
+    import keras_dha
+    from keras_dha.spaces.operations import conv, relu_conv_bn
+
+    class Chain(keras_dha.SearchSpace):
+        def build(self, choose: Any) -> keras.Model:
+            inputs = keras.Input(self.input_shape)
+            x = keras.Sequential(conv(channels, 3))(inputs)
+            for i in range(length):
+                x = choose.op(f"layer_{i}", {f"conv_{k}": lambda: relu_conv_bn(channels, 3) for k in range(options)})(x)
+            x = keras.layers.GlobalAveragePooling2D()(x)
+            return keras.Model(inputs, keras.layers.Dense(self.num_classes)(x))
+
+    return Chain(shape, 10)
 
 
 def stepper(model: Any, batches: Any) -> Any:
@@ -54,10 +76,12 @@ def stepper(model: Any, batches: Any) -> Any:
 
 
 def child(arguments: argparse.Namespace) -> Any:
-    """The derived all-3x3 network, compiled as a user would."""
+    """A derived network, all-3x3 where there is such a thing, compiled as a user would."""
     import keras_dha
 
-    model = keras_dha.SearchModel(make_space(arguments), decisions=ALL_3X3, seed=0)
+    space = make_space(arguments)
+    decisions = space.random_decisions(seed=0) if arguments.options else ALL_3X3
+    model = keras_dha.SearchModel(space, decisions=decisions, seed=0)
     model.compile()
     return model.derive()
 
@@ -123,6 +147,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--options", type=int, default=0, help="options a choice, for --memory-of")
     parser.add_argument("--memory-of", choices=KINDS, help="measure this one, in this process")
     arguments = parser.parse_args()
     if arguments.memory_of:
