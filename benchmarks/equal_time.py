@@ -57,6 +57,9 @@ def run_fixed(data: dict[str, np.ndarray], seed: int, seconds: float, batch_size
     crop, flip, generator = Crop(), HorizontalFlip(), keras.random.SeedGenerator(seed)
     dataset = tf.data.Dataset.from_tensor_slices((x, data["y_train"])).shuffle(len(x), seed=seed)
     dataset = dataset.batch(batch_size, drop_remainder=True).map(lambda i, y: (flip(crop(i, generator), generator), y))
+    options = tf.data.Options()
+    options.autotune.enabled = False  # as in keras_dha: an iterator may wait for the tuner's thread when an epoch ends
+    dataset = dataset.with_options(options)
     started = time.monotonic()
 
     class Clock(keras.callbacks.Callback):

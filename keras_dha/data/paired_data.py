@@ -140,6 +140,8 @@ class PairedData:
         options = tf.data.Options()
         # Workers must cut the zipped batches, not the files below them: the two parts read those at different speeds.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        # Nothing is to be tuned, and an iterator that ends may wait for the tuner's thread for many seconds.
+        options.autotune.enabled = False
         return dataset.with_options(options).prefetch(2)
 
 

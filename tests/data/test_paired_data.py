@@ -241,3 +241,8 @@ def test_too_few_examples_to_cut_by_hash(monkeypatch):
     monkeypatch.setattr(PairedData, "max_bytes_in_memory", 0)
     with pytest.raises(DataError, match=r"Received: 2 examples, of which held_out=0\.001 leaves 0 held out"):
         PairedData(stream(X[:2], np.array([0, 1]), 2), held_out=0.001)
+
+
+def test_no_epoch_waits_for_a_tuner_of_the_pipeline() -> None:
+    # With it, an iterator that ends may wait for the tuner's thread: up to 20 seconds were seen.
+    assert PairedData(X, Y, batch_size=8).dataset.options().autotune.enabled is False
