@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_dha.layers.branch import is_zero
 from keras_dha.roles import ARCHITECTURE, role_of
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Apply, Chooser, NodeFactory, OpFactory, Tensor, as_layer
@@ -68,11 +69,14 @@ class FixedChooser(Chooser):
         return self._branch(choice, option, options[option](), x)
 
     def _answer_node(self, choice: Choice, options: Mapping[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
-        outputs = []
+        outputs = {}
         for option in self._kept(choice):
             source, operation = option.split("/", 1)
-            outputs.append(self._branch(choice, option, options[operation](int(source)), inputs[int(source)]))
-        return keras.layers.Add()(outputs) if len(outputs) > 1 else outputs[0]
+            outputs[option] = self._branch(choice, option, options[operation](int(source)), inputs[int(source)])
+        # What is added as zeros is left out, and with it all that nothing else reads.
+        zeros = {option for name, option, layer in self.branches if name == choice.name and is_zero(layer)}
+        added = [output for option, output in outputs.items() if option not in zeros] or list(outputs.values())
+        return keras.layers.Add()(added) if len(added) > 1 else added[0]
 
     def _kept(self, choice: Choice) -> list[str]:
         """The kept options in the order of the choice, which does not depend on how the decision was written."""

@@ -1,5 +1,6 @@
 """TopoNAS: which inputs a node reads has variables of its own (arXiv 2011.09300)."""
 
+from keras_dha.penalties import PassiveAggressive
 from keras_dha.recipes.darts import darts
 from keras_dha.recipes.recipe import Recipe
 from keras_dha.relaxations import Topology
@@ -12,9 +13,11 @@ def toponas() -> Recipe:
     inputs that a node may read.
 
     Where we differ: the paper's code is not public, and its body was not at hand. What is here follows its abstract and
-    the code of DOTS (arXiv 2010.00969): sets of exactly as many inputs as a node keeps, at temperature 1. The paper's
-    passive-aggressive regularization against invalid topology is not here: in a cell whose nodes are all read it is 0.
+    the code of DOTS (arXiv 2010.00969): sets of exactly as many inputs as a node keeps, at temperature 1. The
+    passive-aggressive penalty against invalid topology is 0 in a cell whose nodes are all read; it has something to act
+    on in `DARTSSpace(..., learned_output=True)`.
 
     Reference: Huang et al., https://arxiv.org/abs/2011.09300.
     """
-    return darts().replace(name="toponas", source="arXiv 2011.09300", relaxation=Topology())
+    parts = {"relaxation": Topology(), "penalties": (PassiveAggressive(),)}
+    return darts().replace(name="toponas", source="arXiv 2011.09300", **parts)

@@ -48,6 +48,9 @@ class DARTSSpace(ImageSpace):
         partial_channels: K; only the first `1 / K` of the channels pass the operations of a node, the others pass by
             (halved by 2x2 max-pooling where a reduction cell halves), and channels are shuffled in K groups. 4 in the
             search of PC-DARTS, which takes less memory and time so; 1, all channels, in its final network, and here.
+        learned_output: Whether the cell's output leaves out nodes: a choice more for each kind, `"normal_output"` and
+            `"reduce_output"`, that keeps for each node `read` or `none`. What nobody reads is not in the derived
+            network; the output has all channels still, zeros for what is left out. False by default, as in the paper.
 
     Raises:
         ValueError: If a size is not a positive integer, `input_shape` has not three, `cells` is below 3, or `channels`
@@ -79,6 +82,7 @@ class DARTSSpace(ImageSpace):
         nodes: int = 4,
         affine: bool = True,
         partial_channels: int = 1,
+        learned_output: bool = False,
     ) -> None:
         super().__init__(input_shape, num_classes, channels=channels, affine=affine)
         self.cells = self._at_least(3, "cells", cells)
@@ -89,6 +93,7 @@ class DARTSSpace(ImageSpace):
                 "channels must be a multiple of partial_channels. "
                 f"Received: channels={channels}, partial_channels={partial_channels}. Take 16 and 4."
             )
+        self.learned_output = bool(learned_output)
 
     def build(self, choose: Chooser) -> keras.Model:
         """The network, from pictures to logits."""
@@ -107,6 +112,12 @@ class DARTSSpace(ImageSpace):
     def _cell(self, choose: Chooser, reduce: bool, channels: int, states: list[Tensor]) -> Tensor:
         for node in range(self.nodes):
             states = [*states, self._node(choose, f"{_KINDS[reduce]}_node_{node}", reduce, channels, states)]
+        if self.learned_output:
+            slots = {
+                name: functools.partial(_slot, states[2].shape[1:], self.nodes, name == "read")
+                for name in ("read", "none")
+            }
+            return choose.node(f"{_KINDS[reduce]}_output", slots, keep=self.nodes)(states[2:])
         return keras.layers.Concatenate()(states[2:]) if self.nodes > 1 else states[2]
 
     def _node(self, choose: Chooser, name: str, reduce: bool, channels: int, states: list[Tensor]) -> Tensor:
@@ -140,8 +151,13 @@ class DARTSSpace(ImageSpace):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        sizes = {"cells": self.cells, "nodes": self.nodes, "partial_channels": self.partial_channels}
-        return {**super().get_config(), **sizes}
+        return {
+            **super().get_config(),
+            "cells": self.cells,
+            "nodes": self.nodes,
+            "partial_channels": self.partial_channels,
+            "learned_output": self.learned_output,
+        }
 
     @staticmethod
     def decisions_from_genotype(*, normal: Sequence[tuple[str, int]], reduce: Sequence[tuple[str, int]]) -> Decisions:
@@ -173,16 +189,19 @@ class DARTSSpace(ImageSpace):
     def to_genotype(decisions: Mapping[str, str | Sequence[str]]) -> dict[str, list[tuple[str, int]]]:
         """`{"normal": pairs, "reduce": pairs}` of the network `decisions`, which `decisions_from_genotype` takes.
 
+        A learned output is left out: `decisions["normal_output"]` has it.
+
         Raises:
             ValueError: If they are not decisions of such a space.
         """
-        kept = Decisions(decisions)
+        outputs = {f"{kind}_output" for kind in _KINDS}
+        kept = {name: options for name, options in Decisions(decisions).items() if name not in outputs}
         nodes = range(len(kept) // 2)
         names = {f"{kind}_node_{node}" for kind in _KINDS for node in nodes}
         if set(kept) != names or any(len(options) != 2 for options in kept.values()):
             raise ValueError(
                 "Decisions of a DARTSSpace must keep two options for each of normal_node_0, ..., reduce_node_0, ..., "
-                f"as many nodes of each kind. Received: {kept}. Were they made for another space?"
+                f"as many nodes of each kind. Received: {Decisions(decisions)}. Were they made for another space?"
             )
         genotype: dict[str, list[tuple[str, int]]] = {}
         for kind in _KINDS:
@@ -190,6 +209,18 @@ class DARTSSpace(ImageSpace):
             genotype[kind] = [(operation, int(source) if source.isdigit() else -1) for source, _, operation in options]
         DARTSSpace.decisions_from_genotype(normal=genotype["normal"], reduce=genotype["reduce"])
         return genotype
+
+
+def _slot(shape: tuple[int, int, int], nodes: int, read: bool, source: int) -> keras.layers.Layer:
+    """A node's place in the output: its channels among zeros, by stock layers; nothing but zeros if it is not read."""
+    height, width, channels = shape
+    padding = (source * channels, (nodes - 1 - source) * channels)
+    layers = [
+        keras.layers.Reshape((*shape, 1)),
+        keras.layers.ZeroPadding3D(((0, 0), (0, 0), padding)),
+        keras.layers.Reshape((height, width, nodes * channels)),
+    ]
+    return keras.Sequential(layers if read else [*layers, keras.layers.Rescaling(0.0)])
 
 
 def _node_options(where: str, num_inputs: int, pairs: Sequence[Any]) -> list[str]:
