@@ -11,7 +11,15 @@ from source_files import PACKAGE, ROOT, imports, name_of, parse, pyproject, pyth
 SOURCES = python_files("keras_dha")
 CORE = {"keras", "numpy", "tensorflow"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a module is not called as its package is, up to - and _
-TENSORFLOW_FILES = ("data/", "exports.py", "layers/batch_normalization.py", "search_trainer.py")
+TENSORFLOW_FILES = (
+    "data/",
+    "exports.py",
+    "hypergradients/unrolled.py",
+    "layers/batch_normalization.py",
+    "layers/branch.py",
+    "layers/shared_graphs.py",
+    "search_trainer.py",
+)
 
 
 def layers() -> dict[str, int]:

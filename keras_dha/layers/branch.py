@@ -46,6 +46,18 @@ def run(
     return output * ops.cast(weight, output.dtype)
 
 
+def add(tensors: list[Tensor]) -> Tensor:
+    """The sum of one or more tensors, in one pass over memory where the backend can."""
+    if len(tensors) > 2 and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.add_n(tensors)
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total
+
+
 def is_zero(branch: keras.layers.Layer) -> bool:
     """Whether the output of a branch is 0, whatever its input."""
     last = branch.layers[-1] if type(branch) is keras.Sequential else branch

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dha.layers.branch import is_zero, run
-from keras_dha.layers.shared_graphs import Apply, SharedGraph, SharedGraphs
+from keras_dha.layers.branch import add, is_zero, run
+from keras_dha.layers.shared_graphs import Apply, SharedGraph, SharedGraphs, in_plain_graph
 from keras_dha.spaces import Choice
 
 Tensor = Any
@@ -105,7 +105,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
         """The weighted sum. `inputs`: the tensors that the branches read, then the weights of the options."""
         *tensors, weights = inputs
-        if self.sparse and self._kept is None and self._graph is not None and _in_plain_graph():
+        if self.sparse and self._kept is None and self._graph is not None and in_plain_graph():
             return self._graph(self.branches, tensors, weights, training)
 
         rectified: dict[int, Tensor] = {}
@@ -135,22 +135,3 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     def compute_output_spec(self, inputs: list[Tensor], training: bool | None = None) -> keras.KerasTensor:
         """The common shape of the branches' outputs."""
         return keras.KerasTensor((inputs[0].shape[0], *self._output_shape[1:]), dtype=self.compute_dtype)
-
-
-def _in_plain_graph() -> bool:
-    """Whether this is traced, and variables are not spread over devices."""
-    import tensorflow as tf
-
-    return not tf.executing_eagerly() and not tf.distribute.has_strategy()
-
-
-def add(tensors: list[Tensor]) -> Tensor:
-    """The sum of one or more tensors, in one pass over memory where the backend can."""
-    if len(tensors) > 2 and keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.add_n(tensors)
-    total = tensors[0]
-    for tensor in tensors[1:]:
-        total = total + tensor
-    return total

@@ -78,6 +78,13 @@ class SharedGraph:
         return self._mix(inputs, weights, apply)
 
 
+def in_plain_graph() -> bool:
+    """Whether a graph is being traced, and variables are not spread over devices."""
+    import tensorflow as tf
+
+    return not tf.executing_eagerly() and not tf.distribute.has_strategy()
+
+
 def _anonymous(layer: keras.layers.Layer) -> str:
     """A layer's configuration as JSON, with numbers in place of the names of layers."""
     config = keras.saving.serialize_keras_object(layer)
