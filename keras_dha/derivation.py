@@ -69,13 +69,13 @@ class FixedChooser(Chooser):
         return self._branch(choice, option, options[option](), x)
 
     def _answer_node(self, choice: Choice, options: Mapping[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
-        outputs = {}
+        outputs: list[Tensor] = []
+        zeros: list[Tensor] = []
         for option in self._kept(choice):
             source, operation = option.split("/", 1)
-            outputs[option] = self._branch(choice, option, options[operation](int(source)), inputs[int(source)])
-        # What is added as zeros is left out, and with it all that nothing else reads.
-        zeros = {option for name, option, layer in self.branches if name == choice.name and is_zero(layer)}
-        added = [output for option, output in outputs.items() if option not in zeros] or list(outputs.values())
+            output = self._branch(choice, option, options[operation](int(source)), inputs[int(source)])
+            (zeros if is_zero(self.branches[-1][2]) else outputs).append(output)
+        added = outputs or zeros  # zeros are not added, which leaves out all that nothing else reads
         return keras.layers.Add()(added) if len(added) > 1 else added[0]
 
     def _kept(self, choice: Choice) -> list[str]:

@@ -9,7 +9,6 @@ from keras import ops
 from keras_dha.layers.batch_normalization import BatchNormalization
 
 Tensor = Any
-_PLAIN = keras.layers.ReLU().get_config()
 
 
 def run(
@@ -31,7 +30,7 @@ def run(
         training: As in Keras.
         rectified: By the identity of an input, what a ReLU made of it; filled here. None: nothing is shared.
     """
-    layers = branch.layers if type(branch) is keras.Sequential else [branch]
+    layers = _layers(branch)
     if rectified is not None and len(layers) > 1 and _is_plain_relu(layers[0]):
         if id(x) not in rectified:
             rectified[id(x)] = layers[0](x)
@@ -60,10 +59,16 @@ def add(tensors: list[Tensor]) -> Tensor:
 
 def is_zero(branch: keras.layers.Layer) -> bool:
     """Whether the output of a branch is 0, whatever its input."""
-    last = branch.layers[-1] if type(branch) is keras.Sequential else branch
+    last = _layers(branch)[-1]
     return type(last) is keras.layers.Rescaling and not np.any(last.scale) and not np.any(last.offset)
 
 
+def _layers(branch: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """What is run one after the other."""
+    return branch.layers if type(branch) is keras.Sequential else [branch]
+
+
 def _is_plain_relu(layer: keras.layers.Layer) -> bool:
-    same = ("max_value", "negative_slope", "threshold")
-    return type(layer) is keras.layers.ReLU and all(layer.get_config()[name] == _PLAIN[name] for name in same)
+    if type(layer) is not keras.layers.ReLU:
+        return False
+    return layer.max_value is None and layer.negative_slope == 0 and layer.threshold == 0

@@ -105,18 +105,17 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
     def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
         """The weighted sum. `inputs`: the tensors that the branches read, then the weights of the options."""
         *tensors, weights = inputs
-        if self.sparse and self._kept is None and self._graph is not None and in_plain_graph():
+        chooses = self.sparse and self._kept is None
+        if chooses and self._graph is not None and in_plain_graph():
             return self._graph(self.branches, tensors, weights, training)
-
-        rectified: dict[int, Tensor] = {}
+        rectified: dict[int, Tensor] | None = None if chooses else {}  # a branch that may not run has nothing to share
 
         def apply(position: int, x: Tensor, weight: Tensor | None) -> Tensor:
-            shares = rectified if self._kept is None and not self.sparse else None
-            return run(self.branches[position], x, weight, training, shares)
+            return run(self.branches[position], x, weight, training, rectified)
 
         if self._kept is not None:
             return add([self._weighted(i, tensors, None if w == 1.0 else w, apply) for i, w in self._kept.items()])
-        if self.sparse:
+        if chooses:
             return self._sparse_sum(tensors, weights, apply)
         return self._dense_sum(tensors, weights, apply)
 

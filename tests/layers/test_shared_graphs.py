@@ -137,4 +137,5 @@ def test_under_mixed_precision_each_has_its_own_graph(dtype: str) -> None:
     branches = [keras.layers.Dense(2, dtype=dtype) for _ in range(3)]
     layer = MixedOp(OP, branches, sparse=True, graphs=SharedGraphs(), dtype=dtype)
     y = tf.function(layer)([tf.ones((4, 2)), tf.constant([0.0, 1.0, 0.0])])
+    assert layer._graph is None
     assert y.dtype == dtype.removeprefix("mixed_")
