@@ -48,6 +48,7 @@ class FixedChooser(Chooser):
     ) -> None:
         super().__init__()
         self.branches: list[tuple[str, str, keras.layers.Layer]] = []
+        self._offered: list[Tensor] = []
         self._decisions = Decisions(decisions)
         self._weights = {name: dict(factors) for name, factors in (weights or {}).items()}
         unknown = sorted(set(self._weights) - set(self._decisions))
@@ -64,11 +65,17 @@ class FixedChooser(Chooser):
                         f"{option!r} of the choice {name!r}. Leave it out for a factor of 1."
                     )
 
+    def whole(self, network: keras.Model) -> keras.Model:
+        """The network that was built, with the layers whose output no kept option reads."""
+        return keras.Model(network.input, [*keras.tree.flatten(network.output), *self._offered])
+
     def _answer_op(self, choice: Choice, options: Mapping[str, OpFactory], x: Tensor) -> Tensor:
+        self._offered.append(x)
         (option,) = self._kept(choice)
         return self._branch(choice, option, options[option](), x)
 
     def _answer_node(self, choice: Choice, options: Mapping[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
+        self._offered.extend(inputs)
         outputs: list[Tensor] = []
         zeros: list[Tensor] = []
         for option in self._kept(choice):
@@ -123,7 +130,7 @@ def inherit_weights(
     Args:
         source: The supernet's functional model.
         source_branches: The supernet's kept branches, in the order of building.
-        target: The derived network.
+        target: The derived network, whole.
         target_branches: `FixedChooser.branches`.
         mixtures: Layers of `source` that hold branches.
 

@@ -305,7 +305,8 @@ class SearchModel(SearchTrainer):
             network.set_weights(self.network.get_weights())
         else:
             kept = self.supernet.kept_branches()
-            inherit_weights(self.network, kept, network, chooser.branches, self.supernet.mixtures)
+            whole = chooser.whole(network)
+            inherit_weights(self.network, kept, whole, chooser.branches, self.supernet.mixtures)
         return network
 
     def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **kwargs: Any) -> None:

@@ -82,5 +82,5 @@ def _reads(reader: Relaxation, source: int) -> tuple[Tensor, Tensor]:
     reads = [option.startswith(f"{source}/") and not option.endswith("/none") for option in reader.choice.options]
     mask = ops.cast(reads, "float32")
     logits = ops.convert_to_tensor(reader.logits)
-    soft = ops.sum(reader.probabilities(logits) * mask) * reader.choice.keep
+    soft = ops.sum(reader.probabilities(logits) * mask) * reader.expected_number(logits)
     return ops.clip(soft, 0.0, 1.0), ops.stop_gradient(ops.sum(reader.harden(logits) * mask))

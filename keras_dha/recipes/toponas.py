@@ -13,9 +13,9 @@ def toponas() -> Recipe:
     inputs that a node may read.
 
     Where we differ: the paper's code is not public, and its body was not at hand. What is here follows its abstract and
-    the code of DOTS (arXiv 2010.00969): sets of exactly as many inputs as a node keeps, at temperature 1. The
-    passive-aggressive penalty against invalid topology is 0 in a cell whose nodes are all read; it has something to act
-    on in `DARTSSpace(..., learned_output=True)`.
+    the code of DOTS (arXiv 2010.00969): sets of exactly as many inputs as a node keeps, at temperature 1; in
+    `DARTSSpace(..., node_inputs=(1, 2))` of one or two. The passive-aggressive penalty against invalid topology is 0 in
+    a cell whose nodes are all read; it has something to act on in `DARTSSpace(..., learned_output=True)`.
 
     Reference: Huang et al., https://arxiv.org/abs/2011.09300.
     """

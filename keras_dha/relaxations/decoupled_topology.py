@@ -103,15 +103,9 @@ class DecoupledTopology(Topology):
     def scores(self, logits: Tensor) -> Tensor:
         """Options of the likeliest set's inputs first; of an input those that are left, by their balance."""
         logits = ops.convert_to_tensor(logits)
-        alpha, beta = self._parts(logits)
-        likeliest = ops.take(self._members, ops.argmax(beta) if len(self._members) > 1 else 0, axis=0)
+        alpha, _ = self._parts(logits)
         of_operations = ops.where(self.pruned, self._balance(logits), alpha)
-        return ops.clip(of_operations, -100.0, 100.0) + 1000.0 * ops.cast(likeliest, alpha.dtype)
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """The share of each weight in their sum."""
-        weights = self(logits)
-        return weights / ops.sum(weights)
+        return ops.clip(of_operations, -100.0, 100.0) + 1000.0 * self._likeliest_set(logits)
 
     def step(self, share: Tensor = 0.0) -> None:
         """Counts a search step; prunes when the first phase is over."""

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_dha.relaxations import subsets
-from keras_dha.relaxations.relaxation import Tensor
+from keras_dha.relaxations.relaxation import Relaxation, Tensor
 from keras_dha.relaxations.topology import Topology
 
 
@@ -37,8 +37,8 @@ class EdgeSoftmax(Topology):
     https://arxiv.org/abs/1907.05737. There logits start at `1e-3 * N(0, 1)`, here at 0.
     """
 
-    def _size_of_sets(self) -> int:
-        return 1
+    def _sizes_of_sets(self) -> range:
+        return range(1, 2)
 
     def scores(self, logits: Tensor) -> Tensor:
         """The logarithms of the weights."""
@@ -48,6 +48,14 @@ class EdgeSoftmax(Topology):
             return of_operations
         return of_operations + ops.matmul(ops.log_softmax(self._scaled(beta)), self._members)
 
+    def harden(self, logits: Tensor) -> Tensor:
+        """0/1 weights, `(num_options,)`: one for the `keep` options of largest weight, one an input."""
+        return Relaxation.harden(self, logits)
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """The weights."""
         return self(logits)
+
+    def expected_number(self, logits: Tensor) -> Tensor:
+        """`keep`, a scalar: weights say nothing about the number."""
+        return Relaxation.expected_number(self, logits)

@@ -172,6 +172,10 @@ class Relaxation(keras.layers.Layer, abc.ABC):
     def probabilities(self, logits: Tensor) -> Tensor:
         """A distribution over options, `(num_options,)`, for entropies and reports: positive, with sum 1."""
 
+    def expected_number(self, logits: Tensor) -> Tensor:
+        """How many options are kept on average, a scalar: `keep`, unless their number is learned."""
+        return ops.full((), float(self.choice.keep))
+
     def scores(self, logits: Tensor) -> Tensor:
         """What `harden` ranks, `(num_options,)`: the logits, unless a subclass ranks something else."""
         return ops.convert_to_tensor(logits)

@@ -18,21 +18,22 @@ MAX_SETS = 10_000
 class Topology(Relaxation):
     """Dense weights, `w_{m,o} = q_m * softmax(alpha_m)_o`, with `q = softmax(scale * beta) B`.
 
-    alpha has one logit for each option (operation o on input m), beta one for each set of `keep` inputs; B holds in row
-    t a 1 for each input in set t. So q_m, the probability that input m is read, is at most 1, and all q sum to `keep`.
-    What is kept are the inputs of the likeliest set, each with its best operation. A choice without groups has one
-    input, which is always read: then this is `Softmax` with scale 1.
+    alpha has one logit for each option (operation o on input m), beta one for each set of inputs that the choice may
+    keep: of `keep` inputs, or of any number from `at_least` to `keep`. B holds in row t a 1 for each input in set t. So
+    q_m, the probability that input m is read, is at most 1, and all q sum to the expected size of the set. What is kept
+    are the inputs of the likeliest set, each with its best operation. A choice without groups has one input, which is
+    always read: then this is `Softmax` with scale 1.
 
     Args:
         **kwargs: Of `Relaxation`; `scale` acts on beta only.
 
     Call arguments:
-        logits: alpha, then beta: `(num_options + num_sets,)`, sets in lexicographic order; of a single set, which is
-            sure, there is no beta. They start at 0.
+        logits: alpha, then beta: `(num_options + num_sets,)`, smaller sets first, of equal size in lexicographic order;
+            of a single set, which is sure, there is no beta. They start at 0.
         training: Makes no difference.
 
     Output:
-        `(num_options,)` in [0, 1], with sum `keep`.
+        `(num_options,)` in [0, 1].
 
     Raises:
         ValueError: If a choice has more than `MAX_SETS` sets of inputs.
@@ -47,27 +48,31 @@ class Topology(Relaxation):
 
     Reference: after the abstract of Huang et al., "Explicitly Learning Topology for Differentiable Neural Architecture
     Search" (TopoNAS), https://arxiv.org/abs/2011.09300: "topological variables and a combinatorial probabilistic
-    distribution". Its code is not public; that the sets have exactly `keep` inputs is as in Gu et al., "DOTS:
-    Decoupling Operation and Topology in Differentiable Architecture Search", https://arxiv.org/abs/2010.00969.
+    distribution". Its code is not public, and which sets it has is not known to us; sets of exactly `keep`
+    inputs are those of Gu et al., "DOTS: Decoupling Operation and Topology in Differentiable Architecture Search",
+    https://arxiv.org/abs/2010.00969.
     """
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables."""
         inputs = sorted({g for g, ok in zip(self._inputs(), self.choice.allowed) if ok})
-        keep = self._size_of_sets()
-        if math.comb(len(inputs), keep) > MAX_SETS:
+        sizes = self._sizes_of_sets()
+        number = sum(math.comb(len(inputs), size) for size in sizes)
+        if number > MAX_SETS:
+            size = " or ".join(map(str, sizes))
             raise ValueError(
                 f"A choice must have at most {MAX_SETS} sets of inputs to learn its topology. Received: "
-                f"{math.comb(len(inputs), keep)} sets of {keep} of {len(inputs)} inputs in {self.choice.name!r}. "
+                f"{number} sets of {size} of {len(inputs)} inputs in {self.choice.name!r}. "
                 "Use Softmax, or fewer inputs."
             )
-        sets = list(itertools.combinations(inputs, keep))
+        sets = [chosen for size in sizes for chosen in itertools.combinations(inputs, size)]
         self._members = np.array([[g in chosen for g in self._inputs()] for chosen in sets], "float32")
+        self._sizes = np.array([len(chosen) for chosen in sets], "float32")
         super().build(input_shape)
 
-    def _size_of_sets(self) -> int:
-        """How many inputs are read together."""
-        return self.choice.keep if self.choice.groups else 1
+    def _sizes_of_sets(self) -> range:
+        """How many inputs may be read together."""
+        return range(self.choice.fewest, self.choice.keep + 1) if self.choice.groups else range(1, 2)
 
     def _inputs(self) -> tuple[int, ...]:
         """The input that each option reads; options of a choice without groups read the same."""
@@ -88,18 +93,36 @@ class Topology(Relaxation):
 
     def edge_probabilities(self, logits: Tensor) -> Tensor:
         """The probability q of the input that each option reads, `(num_options,)`."""
+        return ops.matmul(self._set_probabilities(logits), self._members)
+
+    def _set_probabilities(self, logits: Tensor) -> Tensor:
+        """Of each set, `(num_sets,)`; of a single one it is 1."""
         if len(self._members) == 1:
-            return ops.convert_to_tensor(self._members[0])
+            return ops.ones((1,))
         _, beta = self._parts(self._live(logits))
-        return ops.matmul(ops.softmax(self._scaled(beta)), self._members)
+        return ops.softmax(self._scaled(beta))
 
     def scores(self, logits: Tensor) -> Tensor:
         """Options of the likeliest set's inputs first, by their log-odds among the operations on that input."""
-        alpha, beta = self._parts(ops.convert_to_tensor(logits))
-        likeliest = ops.take(self._members, ops.argmax(beta) if len(self._members) > 1 else 0, axis=0)
+        alpha, _ = self._parts(ops.convert_to_tensor(logits))
         # Small enough that float32 still tells the operations apart.
-        return ops.clip(subsets.log_odds(alpha, self.choice), -100.0, 100.0) + 1000.0 * ops.cast(likeliest, alpha.dtype)
+        return ops.clip(subsets.log_odds(alpha, self.choice), -100.0, 100.0) + 1000.0 * self._likeliest_set(logits)
+
+    def harden(self, logits: Tensor) -> Tensor:
+        """0/1 weights, `(num_options,)`: one for the best operation on each input of the likeliest set."""
+        return super().harden(logits) * self._likeliest_set(logits)
+
+    def _likeliest_set(self, logits: Tensor) -> Tensor:
+        """1 for the options on inputs of the likeliest set, else 0."""
+        alpha, beta = self._parts(ops.convert_to_tensor(logits))
+        best = ops.argmax(beta) if len(self._members) > 1 else 0
+        return ops.cast(ops.take(self._members, best, axis=0), alpha.dtype)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """The weights, divided by their sum, the number of inputs that are kept."""
-        return self(logits) / self._size_of_sets()
+        """The weights, divided by their sum, which is the expected number of inputs."""
+        weights = self(logits)
+        return weights / ops.sum(weights)
+
+    def expected_number(self, logits: Tensor) -> Tensor:
+        """How many inputs are kept on average, a scalar."""
+        return ops.sum(self._set_probabilities(logits) * self._sizes)

@@ -16,6 +16,8 @@ class Choice:
         groups: For each option, the number of its group (the input that it reads); of one group at most one option
             is kept. None: every option is a group of its own.
         excluded: Options that may take weight during the search, and are never kept.
+        at_least: How few options a decision may keep, where `Topology` learns their number; other relaxations keep
+            `keep`. None: as many.
 
     Raises:
         ValueError: If names repeat, or `keep` options cannot be kept.
@@ -26,6 +28,7 @@ class Choice:
     keep: int = 1
     groups: tuple[int, ...] | None = None
     excluded: tuple[str, ...] = ()
+    at_least: int | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.options)) != len(self.options) or not self.options:
@@ -50,6 +53,16 @@ class Choice:
                 f"The choice {self.name!r} must keep between 1 and {len(possible)} options (one per group, excluded "
                 f"ones left out). Received: keep={self.keep}. Lower keep or add options."
             )
+        if not 1 <= self.fewest <= self.keep:
+            raise ValueError(
+                f"The choice {self.name!r} must keep at least one option, and at most `keep`. "
+                f"Received: at_least={self.at_least}, keep={self.keep}. Give at_least=None to keep {self.keep}."
+            )
+
+    @property
+    def fewest(self) -> int:
+        """How few options a decision may keep."""
+        return self.keep if self.at_least is None else self.at_least
 
     @property
     def group_numbers(self) -> tuple[int, ...]:

@@ -38,7 +38,13 @@ class Chooser(abc.ABC):
         return lambda x: self._answer_op(choice, options, x)
 
     def node(
-        self, name: str, options: Mapping[str, NodeFactory], *, keep: int = 2, excluded: Sequence[str] = ()
+        self,
+        name: str,
+        options: Mapping[str, NodeFactory],
+        *,
+        keep: int = 2,
+        excluded: Sequence[str] = (),
+        at_least: int | None = None,
     ) -> Callable[[Sequence[Tensor]], Tensor]:
         """A sum of `keep` candidates, each an operation on one of the inputs, at most one per input.
 
@@ -47,6 +53,7 @@ class Chooser(abc.ABC):
             options: Operation name to a factory that takes the index of its input.
             keep: How many candidates the node keeps; all inputs if there are fewer.
             excluded: Operations that are never kept.
+            at_least: How few candidates may be kept, where the search learns their number. None: as many as `keep`.
 
         Returns:
             A function of a list of tensors. The option for input `i` is named `"i/operation"`.
@@ -67,6 +74,7 @@ class Chooser(abc.ABC):
                     keep=min(keep, len(inputs)),
                     groups=tuple(i for i, _ in candidates.values()),
                     excluded=tuple(key for key, (_, op) in candidates.items() if op in excluded),
+                    at_least=None if at_least is None else min(at_least, len(inputs)),
                 )
             )
             return self._answer_node(choice, options, list(inputs))

@@ -51,10 +51,12 @@ class DARTSSpace(ImageSpace):
         learned_output: Whether the cell's output leaves out nodes: a choice more for each kind, `"normal_output"` and
             `"reduce_output"`, that keeps for each node `read` or `none`. What nobody reads is not in the derived
             network; the output has all channels still, zeros for what is left out. False by default, as in the paper.
+        node_inputs: The fewest and the most inputs that a node keeps, `(2, 2)` as in the paper by default. Where they
+            differ, `Topology` learns how many; other relaxations keep the most, or all where there are fewer.
 
     Raises:
-        ValueError: If a size is not a positive integer, `input_shape` has not three, `cells` is below 3, or `channels`
-            is not a multiple of `partial_channels`.
+        ValueError: If a size is not a positive integer, `input_shape` has not three, `cells` is below 3, `channels`
+            is not a multiple of `partial_channels`, or `node_inputs` are not in order.
 
     Example:
 
@@ -83,6 +85,7 @@ class DARTSSpace(ImageSpace):
         affine: bool = True,
         partial_channels: int = 1,
         learned_output: bool = False,
+        node_inputs: Sequence[int] = (2, 2),
     ) -> None:
         super().__init__(input_shape, num_classes, channels=channels, affine=affine)
         self.cells = self._at_least(3, "cells", cells)
@@ -94,6 +97,7 @@ class DARTSSpace(ImageSpace):
                 f"Received: channels={channels}, partial_channels={partial_channels}. Take 16 and 4."
             )
         self.learned_output = bool(learned_output)
+        self.node_inputs = self._range("node_inputs", node_inputs)
 
     def build(self, choose: Chooser) -> keras.Model:
         """The network, from pictures to logits."""
@@ -136,7 +140,8 @@ class DARTSSpace(ImageSpace):
             return keras.layers.MaxPooling2D(2, strides=2, padding="same")
 
         def ask(options: dict[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
-            return choose.node(name, options, keep=2, excluded=("none",))(inputs)
+            fewest, most = self.node_inputs
+            return choose.node(name, options, keep=most, excluded=("none",), at_least=fewest)(inputs)
 
         options: dict[str, NodeFactory] = {op: functools.partial(make, op) for op in DARTS_OPERATIONS}
         if self.partial_channels == 1:
@@ -157,6 +162,7 @@ class DARTSSpace(ImageSpace):
             "nodes": self.nodes,
             "partial_channels": self.partial_channels,
             "learned_output": self.learned_output,
+            "node_inputs": list(self.node_inputs),
         }
 
     @staticmethod

@@ -44,6 +44,17 @@ class ImageSpace(SearchSpace):
             raise ValueError(f"{name} must be an integer, {smallest} or more. Received: {name}={value!r}.")
         return int(value)
 
+    @staticmethod
+    def _range(name: str, values: Sequence[int]) -> tuple[int, int]:
+        pair = tuple(values)
+        whole = all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in pair)
+        if len(pair) != 2 or not whole or not 1 <= pair[0] <= pair[1]:
+            raise ValueError(
+                f"{name} must be two integers, the fewest and the most, 1 <= fewest <= most. "
+                f"Received: {name}={values!r}. Give (2, 2) for always two."
+            )
+        return int(pair[0]), int(pair[1])
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "channels": self.channels, "affine": self.affine}

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,33 @@ def test_too_many_sets():
     choice = Choice("node", options, keep=10, groups=tuple(range(40)))
     with pytest.raises(ValueError, match="Received: 847660528 sets of 10 of 40 inputs in 'node'"):
         built(choice)
+
+
+def up_to(num_inputs: int, keep: int) -> Choice:
+    return dataclasses.replace(node(num_inputs, keep), at_least=1)
+
+
+@pytest.mark.parametrize(("num_inputs", "num_sets"), [(2, 3), (3, 6), (4, 10), (5, 15)])
+def test_sets_of_one_or_two_inputs(num_inputs, num_sets):  # TopoNAS 2
+    assert len({tuple(row) for row in built(up_to(num_inputs, 2))._members}) == num_sets
+
+
+@pytest.mark.parametrize(("num_inputs", "num_sets"), [(2, 3), (3, 7), (4, 15), (5, 31)])
+def test_sets_of_any_number_of_inputs(num_inputs, num_sets):  # TopoNAS 2
+    assert len({tuple(row) for row in built(up_to(num_inputs, num_inputs))._members}) == num_sets
+
+
+def test_where_the_likeliest_set_is_small_no_more_is_kept():
+    relaxation = built(up_to(3, 2))
+    logits = np.zeros(9 + 6, "float32")
+    logits[3:6], logits[9 + 1] = [9, 1, 2], 5.0  # the sets are 0 1 2 01 02 12
+    assert [relaxation.choice.options[i] for i in np.flatnonzero(relaxation.harden(logits))] == ["1/b"]
+
+
+def test_the_expected_number_of_inputs_is_the_sum_of_their_probabilities():
+    relaxation = built(up_to(4, 3))
+    logits = np.random.default_rng(0).standard_normal(relaxation.logits.shape).astype("float32")
+    number = float(relaxation.expected_number(logits))
+    assert 1.0 < number < 3.0
+    assert float(relaxation.edge_probabilities(logits)[::3].numpy().sum()) == pytest.approx(number, rel=1e-5)
+    assert float(relaxation.probabilities(logits).numpy().sum()) == pytest.approx(1.0, rel=1e-5)

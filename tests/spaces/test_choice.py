@@ -62,3 +62,14 @@ def test_keep_must_be_possible(keep: int) -> None:
 def test_a_group_of_excluded_options_cannot_be_kept() -> None:
     with pytest.raises(ValueError, match="between 1 and 1 options"):
         Choice("node", ("0/conv", "1/none"), keep=2, groups=(0, 1), excluded=("1/none",))
+
+
+@pytest.mark.parametrize("at_least", [0, 2])
+def test_the_fewest_are_at_least_one_and_no_more_than_keep(at_least: int) -> None:
+    with pytest.raises(ValueError, match=f"Received: at_least={at_least}, keep=1. Give at_least=None to keep 1"):
+        Choice("op", ("a", "b"), at_least=at_least)
+
+
+def test_the_fewest_are_all_unless_said_otherwise() -> None:
+    assert Choice("op", ("a", "b", "c"), keep=2).fewest == 2
+    assert Choice("op", ("a", "b", "c"), keep=2, at_least=1).fewest == 1

@@ -199,3 +199,29 @@ def test_genotype_of_unknown_options(option: str) -> None:
     kept = {"normal_node_0": [option, "1/skip_connect"], "reduce_node_0": ["0/skip_connect", "1/skip_connect"]}
     with pytest.raises(ValueError, match=r"at normal node 0. Received: "):
         DARTSSpace.to_genotype(kept)
+
+
+def test_the_number_of_inputs_may_be_free() -> None:
+    choices = DARTSSpace((8, 8, 1), 2, channels=1, cells=3, nodes=3, node_inputs=(1, 3)).choices()
+    assert [(c.fewest, c.keep) for c in choices] == [(1, 2), (1, 3), (1, 3)] * 2
+
+
+@pytest.mark.parametrize("node_inputs", [(0, 2), (3, 2), (2,), (1, 2.5), (True, 2)])
+def test_the_numbers_of_inputs_must_be_in_order(node_inputs: Any) -> None:
+    with pytest.raises(ValueError, match=r"node_inputs must be two integers, .* Received: node_inputs=\("):
+        DARTSSpace((8, 8, 1), 2, channels=1, cells=3, node_inputs=node_inputs)
+
+
+def test_a_learned_number_of_inputs_is_derived() -> None:
+    space = DARTSSpace((8, 8, 1), 4, channels=2, cells=3, nodes=2, node_inputs=(1, 3))
+    x = np.random.default_rng(0).integers(0, 255, (32, 8, 8, 1)).astype("uint8")
+    model = keras_dha.SearchModel(space, keras_dha.recipes.toponas(), seed=0)
+    for kind, size in (("normal", 1), ("reduce", 3)):
+        relaxation = model.supernet.relaxations[f"{kind}_node_1"]
+        sets = np.where(relaxation._sizes == size, 50.0, 0.0)
+        relaxation.logits.assign([*[0.0] * 24, *sets])
+    model.compile(architecture_optimizer=keras.optimizers.SGD(0.0))
+    model.fit(x, np.arange(32) % 4, batch_size=8, epochs=2, verbose=0)
+    assert [len(model.decisions()[f"{kind}_node_1"]) for kind in ("normal", "reduce")] == [1, 3]
+    final = model.derive()
+    np.testing.assert_allclose(final.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)

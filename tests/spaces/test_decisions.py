@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,7 @@ def test_missing_and_unknown_choices() -> None:
         (EDGE, ["conv", "skip"]),  # too many
         (EDGE, ["conv", "conv"]),  # twice
         (NODE, ["0/conv", "0/skip"]),  # of one input
+        (NODE, ["0/conv"]),  # too few
     ],
 )
 def test_an_answer_that_does_not_fit(choice: Choice, kept: list[str]) -> None:
@@ -94,3 +96,12 @@ def test_json_of_something_else() -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.json"):
         Decisions.load(tmp_path / "nowhere.json")
+
+
+def test_where_the_number_is_free_fewer_may_be_kept() -> None:
+    choice = dataclasses.replace(NODE, at_least=1)
+    for kept in (["1/conv"], ["0/skip", "1/conv"]):
+        Decisions({"node": kept}).validate([choice])
+    for kept in ([], ["0/conv", "0/skip"]):
+        with pytest.raises(ValueError, match="'node' must keep 1 to 2 of"):
+            Decisions({"node": kept}).validate([choice])

@@ -15,7 +15,14 @@ from keras_dha.spaces.chooser import as_layer
 
 SMALL = {
     "NASBench201Space": {"channels": 2, "cells_per_stage": 1, "stages": 3},
-    "DARTSSpace": {"channels": 2, "cells": 3, "nodes": 2, "partial_channels": 1, "learned_output": False},
+    "DARTSSpace": {
+        "channels": 2,
+        "cells": 3,
+        "nodes": 2,
+        "partial_channels": 1,
+        "learned_output": False,
+        "node_inputs": [2, 2],
+    },
     "ShuffleNetSpace": {"channels": 4, "blocks": [1, 2, 1, 1], "stem_strides": 1},
 }
 NAMES = sorted(
