@@ -30,7 +30,7 @@ def dha(*, base: Sequence[BasicAugmentation] = (Crop(),)) -> Recipe:
     return Recipe(
         name="dha",
         source="arXiv 2109.05765",
-        relaxation=SparseCode(num_measurements=7, exploration=0.25, exploration_rate=0.1, capacity_prior=2.5),
+        relaxation=SparseCode(num_measurements=7, exploration=0.25, exploration_rate=0.03, capacity_prior=2.5),
         augmentation=PairPolicy(base=base, search_magnitude=1.0, settle_magnitude=2.0),
         hyperparameters=(LearningRate(0.05, bounds=(0.005, 0.5)), WeightDecay(5e-4, bounds=(5e-5, 5e-3))),
         schedule=Schedule(search_fraction=0.3, warmup_fraction=0.2),
