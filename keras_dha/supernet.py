@@ -1,5 +1,6 @@
 """The network of all options: a space's questions answered with soft mixtures."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_dha.layers import ChoiceWeights, MixedLayer, MixedNode, MixedOp, SharedGraphs, with_fused_normalization
+from keras_dha.layers.branch import is_zero
 from keras_dha.relaxations import Relaxation
 from keras_dha.spaces import Choice, Chooser, Decisions, SearchSpace
 from keras_dha.spaces.chooser import NodeFactory, OpFactory, as_layer
@@ -43,10 +45,18 @@ class RelaxedChooser(Chooser):
         name = mixture.choice.name
         if name not in self.weights:
             parameters = mixture.count_parameters(inputs)
-            self.relaxations[name] = self._template.for_choice(mixture.choice, parameters)
+            self.relaxations[name] = self._template.for_choice(self._open_to(mixture), parameters)
             self.weights[name] = ChoiceWeights(self.relaxations[name])(inputs[0])
         self.mixtures.append(mixture)
         return mixture([*inputs, self.weights[name]])
+
+    def _open_to(self, mixture: MixedLayer) -> Choice:
+        """The choice, with those options excluded that the relaxation could not learn to leave."""
+        choice = mixture.choice
+        if self._template.keeps_zero:
+            return choice
+        zeros = {option for option, branch in zip(choice.options, mixture.branches) if is_zero(branch)}
+        return dataclasses.replace(choice, excluded=tuple(o for o in choice.options if o in zeros | {*choice.excluded}))
 
 
 def _branch(apply: Any, x: Tensor) -> keras.layers.Layer:

@@ -9,7 +9,7 @@ from tiny_space import TinySpace, TwoInputSpace, images
 
 from keras_dha.derivation import FixedChooser, inherit_weights
 from keras_dha.relaxations import OneHotSample, Relaxation, Softmax, SparseCode
-from keras_dha.spaces import SearchSpace
+from keras_dha.spaces import NASBench201Space, SearchSpace
 from keras_dha.supernet import Supernet
 
 RELAXATIONS = {"softmax": Softmax, "one_hot": OneHotSample, "sparse": lambda: SparseCode(initial_weight=0.7)}
@@ -132,3 +132,21 @@ def test_relaxations_are_clones() -> None:
     supernet = Supernet(TinySpace(), template)
     assert set(supernet.relaxations) == {"edge", "node"}
     assert template not in supernet.relaxations.values()
+
+
+def test_what_no_gradient_could_leave_is_never_kept() -> None:
+    space = NASBench201Space((8, 8, 1), 2, channels=2, cells_per_stage=1)
+    supernet = Supernet(space, SparseCode(seed=0))
+    for relaxation in supernet.relaxations.values():
+        position = relaxation.choice.options.index("none")
+        relaxation.logits.assign(relaxation.measurements[:, position])  # what measures `none` alone
+        relaxation.recovered.assign(relaxation.recover())
+        assert np.argmax(np.abs(relaxation.recovered)) == position
+    assert not {"none"} & {option for kept in supernet.decisions().values() for option in kept}
+    supernet.decisions().validate(space.choices())
+
+
+def test_what_is_drawn_may_be_left_again_and_may_be_nothing() -> None:
+    space = NASBench201Space((8, 8, 1), 2, channels=2, cells_per_stage=1)
+    for relaxation in Supernet(space, SparseCode(exploration=0.5)).relaxations.values():
+        assert not relaxation.choice.excluded

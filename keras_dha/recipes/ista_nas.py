@@ -18,7 +18,8 @@ def ista_nas(*, stages: int = 1) -> Recipe:
         stages: 1: code and weights descend the training loss in one pass. 2: the code descends the held-out loss first.
 
     Where we differ: a code starts at weights of about 1, there at about 0.001; columns of the matrix have unit norm;
-    the architecture settles inside the same fit in both forms.
+    the architecture settles inside the same fit in both forms. The paper's space has no operation whose output is 0,
+    from which no gradient leads away: in a space that has one, it is never kept.
 
     Raises:
         ValueError: If `stages` is neither 1 nor 2.

@@ -95,6 +95,11 @@ class Relaxation(keras.layers.Layer, abc.ABC):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     @property
+    def keeps_zero(self) -> bool:
+        """Whether an option whose output is always 0 may be kept; False where no gradient could speak against it."""
+        return True
+
+    @property
     def choice(self) -> Choice:
         """The choice that is made soft; a template has none, and raises."""
         if self._choice is None:

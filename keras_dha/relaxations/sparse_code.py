@@ -121,6 +121,11 @@ class SparseCode(Relaxation):
         self.measurements = self._constant("measurements", self._initial_measurements())
         self.recovered = self._constant("recovered", self.recover())
 
+    @property
+    def keeps_zero(self) -> bool:
+        """Only if S is drawn: the weight of a branch whose output is 0 has no gradient, so S would never leave it."""
+        return self.exploration > 0
+
     def _initial_measurements(self) -> np.ndarray:
         shape = (self.num_measurements, len(self.choice.options))
         matrix = np.random.default_rng([self.seed, 0]).uniform(size=shape)
