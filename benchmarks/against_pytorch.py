@@ -6,8 +6,8 @@
 runs, the architecture by the score function. Both on the NAS-Bench-201 space, C = 16, one cell a stage, batches of 32.
 `bilevel`: DARTS of the first order on its own cell, C = 16, four cells, batches of 16. Pictures of 32x32x3 throughout.
 
-PyTorch runs in its two memory layouts, eagerly, on as many threads; the three take turns, a step each, after warm-up.
-Printed: median milliseconds over `--rounds` turns, and the ratio to PyTorch's better layout.
+PyTorch runs in its two memory layouts, eagerly, on as many threads; the three take turns of `--steps` steps, after one
+that is not timed. Printed: median milliseconds a step over `--rounds` turns, and the ratio to PyTorch's better layout.
 """
 
 import argparse
@@ -119,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--step", default="mixed", choices=SIZES)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=3, help="timed steps of a turn")
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -132,12 +133,14 @@ def main() -> None:
     for layout in ("contiguous_format", "channels_last"):
         steps[f"PyTorch {layout}"] = torch_step(*sizes, layout)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(arguments.rounds + 5):
+    for turn in range(arguments.rounds + 2):
         for name, step in steps.items():
+            step()  # what runs before leaves its threads spinning, and the caches full
             started = time.perf_counter()
-            step()
-            if turn >= 5:
-                seconds[name].append(time.perf_counter() - started)
+            for _ in range(arguments.steps):
+                step()
+            if turn >= 2:
+                seconds[name].append((time.perf_counter() - started) / arguments.steps)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     reference = min(value for name, value in medians.items() if name != "keras_dha")
     for name, value in medians.items():
