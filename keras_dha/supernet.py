@@ -49,7 +49,9 @@ class RelaxedChooser(Chooser):
             self.relaxations[name] = self._template.for_choice(self._open_to(mixture), parameters)
             self.weights[name] = ChoiceWeights(self.relaxations[name])(inputs[0])
         self.mixtures.append(mixture)
-        rectified = [self._relu(x) for x in inputs] if any(map(begins_with_relu, mixture.branches)) else []
+        # A branch that does not run would still give both, tensor and rectified one, a gradient of zeros.
+        shares = not mixture.sparse and any(map(begins_with_relu, mixture.branches))
+        rectified = [self._relu(x) for x in inputs] if shares else []
         return mixture([*inputs, *rectified, self.weights[name]])
 
     def _relu(self, x: Tensor) -> Tensor:
