@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_dha.layers import ChoiceWeights, MixedLayer, MixedNode, MixedOp, SharedGraphs, with_fused_normalization
-from keras_dha.layers.branch import begins_with_relu, is_zero
+from keras_dha.layers.branch import is_zero
 from keras_dha.relaxations import Relaxation
 from keras_dha.spaces import Choice, Chooser, Decisions, SearchSpace
 from keras_dha.spaces.chooser import NodeFactory, OpFactory, as_layer
@@ -31,7 +31,6 @@ class RelaxedChooser(Chooser):
         self.relaxations: dict[str, Relaxation] = {}
         self.weights: dict[str, Tensor] = {}
         self.mixtures: list[MixedLayer] = []
-        self._rectified: dict[int, tuple[Tensor, Tensor]] = {}
 
     def _answer_op(self, choice: Choice, options: Mapping[str, OpFactory], x: Tensor) -> Tensor:
         branches = [_branch(options[option](), x) for option in choice.options]
@@ -49,16 +48,7 @@ class RelaxedChooser(Chooser):
             self.relaxations[name] = self._template.for_choice(self._open_to(mixture), parameters)
             self.weights[name] = ChoiceWeights(self.relaxations[name])(inputs[0])
         self.mixtures.append(mixture)
-        # A branch that does not run would still give both, tensor and rectified one, a gradient of zeros.
-        shares = not mixture.sparse and any(map(begins_with_relu, mixture.branches))
-        rectified = [self._relu(x) for x in inputs] if shares else []
-        return mixture([*inputs, *rectified, self.weights[name]])
-
-    def _relu(self, x: Tensor) -> Tensor:
-        """What a ReLU makes of a tensor: the same tensor for all mixtures that read it."""
-        if id(x) not in self._rectified:
-            self._rectified[id(x)] = (x, keras.layers.ReLU()(x))  # x too, so that no other takes its place in memory
-        return self._rectified[id(x)][1]
+        return mixture([*inputs, self.weights[name]])
 
     def _open_to(self, mixture: MixedLayer) -> Choice:
         """The choice, with those options excluded that the relaxation could not learn to leave."""

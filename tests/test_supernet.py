@@ -8,7 +8,6 @@ import pytest
 from tiny_space import TinySpace, TwoInputSpace, images
 
 from keras_dha.derivation import FixedChooser, inherit_weights
-from keras_dha.layers import MixedOp
 from keras_dha.relaxations import OneHotSample, Relaxation, Softmax, SparseCode
 from keras_dha.spaces import NASBench201Space, SearchSpace
 from keras_dha.supernet import Supernet
@@ -151,13 +150,3 @@ def test_what_is_drawn_may_be_left_again_and_may_be_nothing() -> None:
     space = NASBench201Space((8, 8, 1), 2, channels=2, cells_per_stage=1)
     for relaxation in Supernet(space, SparseCode(exploration=0.5)).relaxations.values():
         assert not relaxation.choice.excluded
-
-
-def test_a_tensor_is_rectified_once_for_all_that_read_it() -> None:
-    network = Supernet(NASBench201Space((8, 8, 1), 2, channels=2, cells_per_stage=1), Softmax()).network
-    relus = [layer for layer in network.layers if type(layer) is keras.layers.ReLU]
-    assert len({id(layer.input) for layer in relus}) == len(relus)
-    edges = [layer for layer in network.layers if isinstance(layer, MixedOp)]
-    assert len(edges) == 18
-    read = [next(x for x in edge.input if isinstance(x._keras_history[0], keras.layers.ReLU)) for edge in edges]
-    assert len({id(x) for x in read}) == 9  # three inputs a cell

@@ -31,7 +31,7 @@ def run(
         rectified: By the identity of an input, what a ReLU made of it; filled here. None: nothing is shared.
     """
     layers = _layers(branch)
-    if rectified is not None and begins_with_relu(branch):
+    if rectified is not None and len(layers) > 1 and _is_plain_relu(layers[0]):
         if id(x) not in rectified:
             rectified[id(x)] = layers[0](x)
         x, layers = rectified[id(x)], layers[1:]
@@ -43,12 +43,6 @@ def run(
         return layers[-1](x, training=training, weight=weight)
     output = layers[-1](x, training=training)
     return output * ops.cast(weight, output.dtype)
-
-
-def begins_with_relu(branch: keras.layers.Layer) -> bool:
-    """Whether a branch does more than a ReLU, and that first."""
-    layers = _layers(branch)
-    return len(layers) > 1 and _is_plain_relu(layers[0])
 
 
 def add(tensors: list[Tensor]) -> Tensor:

@@ -17,10 +17,8 @@ Tensor = Any
 class MixedLayer(keras.layers.Layer, abc.ABC):
     """A sum of branches, one branch an option, weighted by the weights of the options.
 
-    The inputs are the tensors that the branches read; then perhaps what a ReLU makes of each of them, for branches that
-    begin with one; last the weights of the options. Before `settle`, a sparse mixture runs only the branches whose
-    weight is not zero; a dense one runs all. After `settle`, only the kept branches exist for the graph, and the
-    weights that come in are not read.
+    Before `settle`, a sparse mixture runs only the branches whose weight is not zero; a dense one runs all. After
+    `settle`, only the kept branches exist for the graph, and the weights that come in are not read.
 
     Args:
         choice: The choice that the branches answer.
@@ -64,11 +62,6 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
             branch(self.source(position, specs))
         return [sum(math.prod(v.shape) for v in branch.trainable_variables) for branch in self.branches]
 
-    @property
-    @abc.abstractmethod
-    def num_sources(self) -> int:
-        """The number of tensors that the branches read."""
-
     @abc.abstractmethod
     def source(self, position: int, inputs: list[Tensor]) -> Tensor:
         """The input that the branch at `position` reads."""
@@ -110,15 +103,12 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
             self._graph = self._graphs.of(self._sparse_sum, self.branches, *details)
 
     def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
-        """The weighted sum."""
+        """The weighted sum. `inputs`: the tensors that the branches read, then the weights of the options."""
         *tensors, weights = inputs
-        tensors, given = tensors[: self.num_sources], tensors[self.num_sources :]
         chooses = self.sparse and self._kept is None
         if chooses and self._graph is not None and in_plain_graph():
-            return self._graph(self.branches, tensors, given, weights, training)
-        rectified: dict[int, Tensor] | None = {id(x): y for x, y in zip(tensors, given)}
-        if chooses and not given:
-            rectified = None  # what a branch makes that may not run, others cannot share
+            return self._graph(self.branches, tensors, weights, training)
+        rectified: dict[int, Tensor] | None = None if chooses else {}  # a branch that may not run has nothing to share
 
         def apply(position: int, x: Tensor, weight: Tensor | None) -> Tensor:
             return run(self.branches[position], x, weight, training, rectified)

@@ -11,17 +11,11 @@ class MixedNode(MixedLayer):
     """`y = sum_k weights[k] * branch_k(x_{input(k)})`: the answer to `choose.node` in a supernet.
 
     Call arguments:
-        inputs: `[x_0, ..., x_{n-1}, weights]`, perhaps with `relu(x_0), ..., relu(x_{n-1})` before the weights, which
-            have the shape `(num_options,)`.
+        inputs: `[x_0, ..., x_{n-1}, weights]`, `weights` of shape `(num_options,)`.
 
     Output shape:
         That of every branch.
     """
-
-    @property
-    def num_sources(self) -> int:
-        """One for each group of options."""
-        return len(set(self.choice.group_numbers))
 
     def source(self, position: int, inputs: list[Tensor]) -> Tensor:
         """The input whose number stands in front of the option's name."""

@@ -14,16 +14,11 @@ class MixedOp(MixedLayer):
     """`y = sum_k weights[k] * branch_k(x)`: the answer to `choose.op` in a supernet.
 
     Call arguments:
-        inputs: `[x, weights]` or `[x, relu(x), weights]`, `weights` of shape `(num_options,)`.
+        inputs: `[x, weights]`, `weights` of shape `(num_options,)`.
 
     Output shape:
         That of every branch.
     """
-
-    @property
-    def num_sources(self) -> int:
-        """One."""
-        return 1
 
     def source(self, position: int, inputs: list[Tensor]) -> Tensor:
         """Every branch reads the one input."""

@@ -57,35 +57,18 @@ class SharedGraph:
         self._function = tf.function(self._call, autograph=False, experimental_attributes={"_noinline": True})
 
     def __call__(
-        self,
-        branches: list[keras.layers.Layer],
-        inputs: list[Tensor],
-        rectified: list[Tensor],
-        weights: Tensor,
-        training: bool | None,
+        self, branches: list[keras.layers.Layer], inputs: list[Tensor], weights: Tensor, training: bool | None
     ) -> Tensor:
-        """The mixture of these branches, whose configurations and input shapes are those of the traced ones.
-
-        `rectified`: what a ReLU makes of each input, or nothing.
-        """
+        """The mixture of these branches, whose configurations and input shapes are those of the traced ones."""
         variables = [[variable.value for variable in branch.variables] for branch in branches]
-        return self._function(variables, inputs, rectified, weights, training)
+        return self._function(variables, inputs, weights, training)
 
-    def _call(
-        self,
-        variables: list[list[Any]],
-        inputs: list[Tensor],
-        rectified: list[Tensor],
-        weights: Tensor,
-        training: bool | None,
-    ) -> Tensor:
-        shared = {id(x): y for x, y in zip(inputs, rectified)} or None
-
+    def _call(self, variables: list[list[Any]], inputs: list[Tensor], weights: Tensor, training: bool | None) -> Tensor:
         def apply(position: int, x: Tensor, weight: Tensor) -> Tensor:
             branch = self._branches[position]
             before = [ops.copy(variable) for variable in variables[position]]
             with keras.StatelessScope(zip(branch.variables, before, strict=True)) as scope:
-                output = run(branch, x, weight, training, shared)
+                output = run(branch, x, weight, training)
             for own, given, value in zip(branch.variables, variables[position], before, strict=True):
                 after = scope.get_current_value(own)
                 if after is not value:

@@ -5,9 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from keras_dha.layers import ChoiceWeights, MixedNode, MixedOp, SharedGraphs
+from keras_dha.layers import ChoiceWeights, MixedNode, MixedOp
 from keras_dha.relaxations import Softmax
 from keras_dha.spaces import Choice
 
@@ -45,6 +44,8 @@ def call(layer: Any, weights: list[float], *, in_graph: bool = True) -> float:
     model_inputs = [keras.Input((1,)) for _ in inputs]
     shared = keras.Input(batch_shape=(len(weights),))
     model = keras.Model([*model_inputs, shared], layer([*model_inputs, shared]))
+    import tensorflow as tf
+
     return float(tf.function(model)([*inputs, np.array(weights, "float32")])[0, 0])
 
 
@@ -129,20 +130,3 @@ def test_weights_of_options() -> None:
     symbolic = layer(keras.Input((5,)))
     assert symbolic.shape == (3,)
     np.testing.assert_allclose(layer(np.zeros((7, 5))), [1 / 3] * 3, rtol=1e-6)
-
-
-@pytest.mark.parametrize("graphs", [None, SharedGraphs()])
-@pytest.mark.parametrize("in_graph", [True, False])
-@pytest.mark.parametrize("sparse", [True, False])
-@pytest.mark.parametrize("choice", [OP, NODE])
-def test_a_branch_that_begins_with_a_relu_reads_what_is_given(
-    choice: Choice, sparse: bool, in_graph: bool, graphs: Any
-) -> None:
-    doubled = keras.Sequential([keras.layers.ReLU(), keras.layers.Rescaling(2.0)])
-    branches = {OP: [doubled, Times(1.0), Times(0.0)], NODE: [doubled, Times(1.0), Times(0.0), doubled]}[choice]
-    layer = (MixedOp if choice is OP else MixedNode)(choice, branches, sparse=sparse, exact=False, graphs=graphs)
-    x = [np.array([[value]], "float32") for value in ((5.0,) if choice is OP else (5.0, 6.0))]
-    rectified = [np.array([[value]], "float32") for value in ((3.0,) if choice is OP else (3.0, 4.0))]  # told apart
-    weights = np.array([1.0, 1.0, 0.0] if choice is OP else [1.0, 1.0, 0.0, 1.0], "float32")
-    run = tf.function(layer, autograph=False) if in_graph else layer
-    assert float(run([*x, *rectified, weights])[0, 0]) == (11.0 if choice is OP else 6.0 + 5.0 + 8.0)
