@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_dha.relaxations import subsets
-from keras_dha.relaxations.relaxation import Relaxation, Tensor
+from keras_dha.relaxations.relaxation import Tensor
 from keras_dha.relaxations.topology import Topology
 
 
@@ -48,14 +48,6 @@ class EdgeSoftmax(Topology):
             return of_operations
         return of_operations + ops.matmul(ops.log_softmax(self._scaled(beta)), self._members)
 
-    def harden(self, logits: Tensor) -> Tensor:
-        """0/1 weights, `(num_options,)`: one for the `keep` options of largest weight, one an input."""
-        return Relaxation.harden(self, logits)
-
     def probabilities(self, logits: Tensor) -> Tensor:
         """The weights."""
         return self(logits)
-
-    def expected_number(self, logits: Tensor) -> Tensor:
-        """`keep`, a scalar: weights say nothing about the number."""
-        return Relaxation.expected_number(self, logits)

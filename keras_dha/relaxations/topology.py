@@ -110,7 +110,8 @@ class Topology(Relaxation):
 
     def harden(self, logits: Tensor) -> Tensor:
         """0/1 weights, `(num_options,)`: one for the best operation on each input of the likeliest set."""
-        return super().harden(logits) * self._likeliest_set(logits)
+        kept = super().harden(logits)
+        return kept * self._likeliest_set(logits) if self._number_is_learned else kept
 
     def _likeliest_set(self, logits: Tensor) -> Tensor:
         """1 for the options on inputs of the likeliest set, else 0."""
@@ -125,4 +126,10 @@ class Topology(Relaxation):
 
     def expected_number(self, logits: Tensor) -> Tensor:
         """How many inputs are kept on average, a scalar."""
+        if not self._number_is_learned:
+            return super().expected_number(logits)
         return ops.sum(self._set_probabilities(logits) * self._sizes)
+
+    @property
+    def _number_is_learned(self) -> bool:
+        return len(self._sizes_of_sets()) > 1

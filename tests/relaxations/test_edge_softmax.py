@@ -49,3 +49,13 @@ def test_without_groups_it_is_a_softmax():
     softmax = Softmax().for_choice(choice)
     softmax.build()
     np.testing.assert_allclose(built(choice)(logits), softmax(logits), rtol=1e-6)
+
+
+def test_an_open_number_is_not_learned() -> None:
+    options = ("0/a", "0/b", "1/a", "1/b", "2/a", "2/b")
+    choice = Choice("node", options, keep=2, groups=(0, 0, 1, 1, 2, 2), at_least=1)
+    relaxation = EdgeSoftmax().for_choice(choice)
+    relaxation.build()
+    assert relaxation.logits.shape == (6 + 3,)
+    assert int(np.sum(relaxation.harden(relaxation.logits))) == 2
+    assert float(relaxation.expected_number(relaxation.logits)) == 2.0
