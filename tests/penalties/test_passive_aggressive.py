@@ -1,5 +1,6 @@
 """The penalty on cells whose nodes need not be read; numbers of TopoNAS 5 are for other sets, so the model is ours."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -77,6 +78,19 @@ def test_a_node_that_is_not_read_is_charged_the_probability_of_that() -> None:
     assert gradients["normal_output"].any()
     assert gradients["normal_node_1"].any()
     assert not gradients["normal_node_0"].any()
+
+
+def test_where_the_number_of_inputs_is_learned_the_probability_is_that_of_their_sets() -> None:
+    parts = cell()
+    prefer(parts["normal_output"], "0/none")
+    node = Topology(seed=0).for_choice(dataclasses.replace(parts["normal_node_1"].choice, at_least=1))
+    node.build()
+    beta = np.array([0.0, 2.0, 0.0, 0.0, 0.0, 0.0])  # sets 0, 1, 2, 01, 02, 12
+    node.logits.assign([*[0.0] * 6, *beta])
+    p = np.exp(beta) / np.exp(beta).sum()
+    by_node = (p[2] + p[4] + p[5]) * 0.5  # half of it with `none`
+    value, _ = value_and_gradients({**parts, "normal_node_1": node})
+    assert value == pytest.approx((1 - by_node) * (1 - 1.0 / (1.0 + np.exp(2.0))), rel=1e-5)
 
 
 def test_plain_descent_of_the_penalty_makes_the_topology_valid() -> None:
