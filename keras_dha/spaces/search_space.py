@@ -1,6 +1,8 @@
 """What may be searched."""
 
 import abc
+import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,14 +77,28 @@ class SearchSpace(abc.ABC):
         return self._choices
 
     def random_decisions(self, *, seed: int | None = None) -> Decisions:
-        """One network, drawn uniformly: the inputs of each choice first, then the option of each."""
+        """One network, drawn uniformly: the inputs of each choice first, then the option of each.
+
+        Where a choice leaves the number of its inputs open, all sets of inputs are equally likely.
+        """
         rng = np.random.default_rng(seed)
         kept: dict[str, tuple[str, ...]] = {}
         for choice in self.choices():
             groups = np.array(choice.group_numbers)
             scores = rng.random(len(groups)) + rng.permutation(groups.max() + 1)[groups]
-            kept[choice.name] = tuple(choice.options[i] for i in choice.top(scores))
+            drawn = dataclasses.replace(choice, keep=_random_number(choice, rng))
+            kept[choice.name] = tuple(choice.options[i] for i in drawn.top(scores))
         return Decisions(kept)
+
+
+def _random_number(choice: Choice, rng: np.random.Generator) -> int:
+    """How many options to keep, in proportion to the number of sets of so many groups."""
+    if choice.fewest == choice.keep:
+        return choice.keep
+    groups = {group for group, allowed in zip(choice.group_numbers, choice.allowed) if allowed}
+    numbers = range(choice.fewest, choice.keep + 1)
+    sets = np.array([math.comb(len(groups), number) for number in numbers])
+    return int(rng.choice(numbers, p=sets / sets.sum()))
 
 
 class _FirstChooser(Chooser):

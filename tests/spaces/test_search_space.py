@@ -77,6 +77,20 @@ def test_random_decisions_are_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(40 <= count <= 160 for count in drawn.values())
 
 
+def test_random_sets_of_an_open_number_are_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = TinySpace((4, 4, 1), 2)
+    options = tuple(f"{i}/{op}" for i in range(4) for op in ("none", "conv"))
+    groups = (0, 0, 1, 1, 2, 2, 3, 3)
+    # Input 3 can only be `none`, which is never kept.
+    excluded = (*options[::2], "3/conv")
+    choice = Choice("sum", options, keep=2, groups=groups, excluded=excluded, at_least=1)
+    monkeypatch.setattr(space, "choices", lambda: [choice])
+    drawn = [space.random_decisions(seed=seed).validate([choice])["sum"] for seed in range(600)]
+    counts = collections.Counter(drawn)
+    assert len(counts) == 6  # three single inputs, three pairs
+    assert all(50 <= count <= 150 for count in counts.values())
+
+
 def test_config_and_back() -> None:
     space = TinySpace.from_config(TinySpace(np.array([4, 4, 1]).tolist(), np.int64(2)).get_config())
     assert space.get_config() == {"input_shape": [4, 4, 1], "num_classes": 2}
