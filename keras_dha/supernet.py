@@ -55,8 +55,9 @@ class RelaxedChooser(Chooser):
         choice = mixture.choice
         if self._template.keeps_zero:
             return choice
-        zeros = {option for option, branch in zip(choice.options, mixture.branches) if is_zero(branch)}
-        return dataclasses.replace(choice, excluded=tuple(o for o in choice.options if o in zeros | {*choice.excluded}))
+        branches = zip(choice.options, mixture.branches)
+        excluded = tuple(option for option, branch in branches if option in choice.excluded or is_zero(branch))
+        return dataclasses.replace(choice, excluded=excluded)
 
 
 def _branch(apply: Any, x: Tensor) -> keras.layers.Layer:
