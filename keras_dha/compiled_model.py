@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_dha import roles
 from keras_dha.hyperparameters import Hyperparameter, LearningRate, WeightDecay
-from keras_dha.optimizers import SelectiveUpdate
+from keras_dha.optimizers import FlatUpdate, SelectiveUpdate
 from keras_dha.phased_model import PhasedModel, number
 from keras_dha.recipes import Recipe
 
@@ -105,7 +105,7 @@ class CompiledModel(PhasedModel):
 
     def _build_optimizers(self) -> None:
         parts = roles.partition(self.trainable_variables)
-        self._updates = {role: SelectiveUpdate(getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()}
+        self._updates = {role: _update_of(getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()}
         branches = self.supernet.branch_variables() if self.supernet else []
         self._gates = {id(variable): (name, position) for variable, name, position in branches}
 
@@ -116,12 +116,13 @@ class CompiledModel(PhasedModel):
         is_sgd = isinstance(self.optimizer, keras.optimizers.SGD)
         momentum = self.optimizer.momentum if is_sgd else 0.0
         decay = (self.optimizer.weight_decay or 0.0) if is_sgd else 0.0
+        velocities = self._updates[roles.WEIGHT].by_variable(self.optimizer.momentums) if momentum else {}
         reached = []
         for variable, gradient in zip(variables, gradients, strict=True):
             value = ops.convert_to_tensor(variable)
             step = rate * (gradient + decay * value)
             if momentum:
-                step = step - momentum * self.optimizer.momentums[self.optimizer._get_variable_index(variable)]
+                step = step - momentum * velocities[id(variable)]
             reached.append(value - step)
         return reached
 
@@ -139,3 +140,7 @@ class CompiledModel(PhasedModel):
 def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether the learning rate follows a schedule of the optimizer's own."""
     return not isinstance(optimizer.learning_rate, keras.Variable)
+
+
+def _update_of(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> SelectiveUpdate:
+    return (FlatUpdate if FlatUpdate.suits(optimizer, variables) else SelectiveUpdate)(optimizer, variables)

@@ -78,10 +78,11 @@ class WeightDecay(Hyperparameter):
                 for variable, gradient in zip(variables, gradients)
             ]
         rate = self.value() * ops.convert_to_tensor(learning_rate, dtype=self.dtype)
-        for variable, gradient, moves in zip(variables, gradients, active or [True] * len(variables)):
+        active = active or [True] * len(variables)
+        gated = {id(moves): rate if moves is True else rate * ops.cast(moves, rate.dtype) for moves in active}
+        for variable, gradient, moves in zip(variables, gradients, active):
             if gradient is not None and self._decays(variable):
-                own_rate = rate if moves is True else rate * ops.cast(moves, rate.dtype)
-                variable.assign_sub(ops.cast(own_rate, variable.dtype) * variable)
+                variable.assign_sub(ops.cast(gated[id(moves)], variable.dtype) * variable)
         return list(gradients)
 
     def log_gradient(

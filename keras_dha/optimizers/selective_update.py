@@ -66,3 +66,17 @@ class SelectiveUpdate:
         for key, (moves, group) in gated.items():
             for variable, value in zip(group, before[key]):
                 variable.assign(ops.where(moves, variable, value))
+
+    def by_variable(self, slots: Sequence[keras.Variable]) -> dict[int, Tensor]:
+        """The values of one kind of slots, by the identity of the variables that they belong to.
+
+        Args:
+            slots: One of the optimizer's lists, such as `optimizer.momentums`.
+        """
+        return {
+            of: ops.convert_to_tensor(slot) for of, own in self._slots.items() for slot in own if _is_in(slot, slots)
+        }
+
+
+def _is_in(slot: keras.Variable, slots: Sequence[keras.Variable]) -> bool:
+    return any(slot is other for other in slots)
