@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import platform
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -180,7 +181,7 @@ def _fit(
             validation_data=_curve_part(source),
             time_budget=options.time_budget,
             callbacks=[record, SafeBackup(folder.working / "backup")],
-            verbose=0 if quiet else "auto",
+            verbose=_verbosity(quiet=quiet),
         )
     except ValueError as error:
         if record.trains or record.epochs:
@@ -189,6 +190,13 @@ def _fit(
             undo()
         raise CommandError(str(error)) from error
     record.write_progress(trained=True)
+
+
+def _verbosity(*, quiet: bool) -> int:
+    """A bar that is drawn over and over is for terminals; a log file gets a line an epoch."""
+    if quiet:
+        return 0
+    return 1 if sys.stdout.isatty() else 2
 
 
 def _curve_part(source: Source) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,5 +1,7 @@
 import csv
+import io
 import json
+import sys
 
 import keras
 import numpy as np
@@ -23,6 +25,19 @@ def test_search_leaves_all_files_and_no_others(tiny, tmp_path):
     message = search(OPTIONS, str(tmp_path / "run"), quiet=True)
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     assert "report.html" in message
+
+
+def test_a_log_file_gets_a_line_an_epoch(tiny, tmp_path, monkeypatch):
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", told)
+    search(OPTIONS, str(tmp_path / "run"))
+    assert [line for line in told.getvalue().splitlines() if line.startswith("Epoch ")] == [
+        "Epoch 1/3",
+        "Epoch 2/3",
+        "Epoch 3/3",
+    ]
+    assert "\b" not in told.getvalue()
+    assert "\x1b" not in told.getvalue()
 
 
 def test_result_holds_the_figures(tiny, tmp_path, source):
