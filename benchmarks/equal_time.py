@@ -5,8 +5,9 @@
 
 Every run is a process of its own and has `--seconds` of wall time for everything in `fit`: tracing, search, settling.
 The fixed network is the NAS-Bench-201 cell with a 3x3 convolution on every edge, trained by plain Keras with random
-flip and crop, SGD with momentum 0.9, learning rate 0.05 with cosine decay over the time, weight decay 5e-4. Runs of
-different configurations alternate, so that a slow spell hits all. The test part is read once, at the end.
+flip and crop, SGD with momentum 0.9, learning rate 0.05 with cosine decay over the time, weight decay 5e-4. The
+configurations of a seed take turns of five seconds, in which the others stand still with their clocks, so that a slow
+spell of the machine hits all. The test part is read once, at the end.
 
 Data: a folder with `load.py` and its `.npz` files, named by `KERAS_DHA_DATA` (default: ../shared/data).
 """
@@ -16,7 +17,6 @@ import json
 import math
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from reference_data import load
+from turns import run_in_turns, use_own_clock
 
 CONFIGURATIONS = ("dha", "no_augmentation", "no_hyperparameters", "no_architecture", "fixed")
 ALL_3X3 = {f"edge_{j}_from_{i}": "nor_conv_3x3" for j in (1, 2, 3) for i in range(j)}
@@ -166,18 +167,21 @@ def main() -> None:
         print(table([json.loads(line) for line in Path(arguments.table).read_text().splitlines()]))
         return
     if arguments.here:
+        use_own_clock()
         result = json.dumps(run_one(arguments))
         with Path(arguments.out).open("a") as file:
             file.write(result + "\n")
         print(result)
         return
+    sizes = [f"--{key.replace('_', '-')}={getattr(arguments, key)}" for key in ("seconds", "batch_size", "channels")]
+    common = ["--here", "--data", arguments.data, "--out", arguments.out, *sizes]
     for seed in arguments.seeds:
-        for name in arguments.configurations:
-            single = ["--configurations", name, "--seeds", str(seed), "--data", arguments.data, "--out", arguments.out]
-            sizes = [
-                f"--{key.replace('_', '-')}={getattr(arguments, key)}" for key in ("seconds", "batch_size", "channels")
+        run_in_turns(
+            [
+                [sys.executable, __file__, "--configurations", name, "--seeds", str(seed), *common]
+                for name in arguments.configurations
             ]
-            subprocess.run([sys.executable, __file__, "--here", *single, *sizes], check=True)
+        )
 
 
 if __name__ == "__main__":
