@@ -52,7 +52,7 @@ class FlatUpdate(SelectiveUpdate):
             and type(optimizer) in _ELEMENTWISE
             and optimizer.clipnorm is None
             and not optimizer.use_ema  # the averages are written back by variable
-            and not hasattr(optimizer, "_exclude_from_weight_decay")  # set by exclude_from_weight_decay()
+            and (not optimizer.weight_decay or all(map(optimizer._use_weight_decay, variables)))
             and len({variable.dtype for variable in variables}) == 1
             and all(variable.constraint is None and not variable.overwrite_with_gradient for variable in variables)
         )

@@ -84,7 +84,7 @@ def test_without_any_gradient_nothing_happens() -> None:
 
 def excluding() -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.SGD(0.1, weight_decay=0.1)
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.exclude_from_weight_decay(var_names=["variable"])
     return optimizer
 
 
