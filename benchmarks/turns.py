@@ -6,6 +6,7 @@ A process that waits is stopped, and its clock with it: `time.monotonic()` count
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ def run_in_turns(commands: Sequence[Sequence[str]], seconds: float = 5.0) -> Non
     Raises:
         RuntimeError: If one of them fails; the others are ended.
     """
+    # Ends by way of `finally`, for a process that is left stopped would wait for ever.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(8 * len(commands))
         waited = np.memmap(file.name, dtype="float64", mode="r+")
