@@ -66,10 +66,14 @@ class FlatUpdate(SelectiveUpdate):
             return
         values, slopes, gates = [], [], []
         for variable, size in zip(self._variables, self._sizes):
-            gradient, gate = known.get(id(variable), (None, False))
-            nothing = ops.zeros(size, variable.dtype) if gradient is None else None
-            values.append(ops.reshape(variable, (size,)) if nothing is None else nothing)
-            slopes.append(ops.reshape(gradient, (size,)) if nothing is None else nothing)
+            if id(variable) in known:
+                gradient, gate = known[id(variable)]
+                value, slope = ops.reshape(variable, (size,)), ops.reshape(gradient, (size,))
+            else:  # it stays as it is, whatever stands here
+                value = slope = ops.zeros(size, variable.dtype)
+                gate = False
+            values.append(value)
+            slopes.append(slope)
             gates.append(gate)
         self._vector.assign(ops.concatenate(values))
         super().apply([ops.concatenate(slopes)], [self._vector], [self._spread(gates)])

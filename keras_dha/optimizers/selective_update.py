@@ -71,12 +71,6 @@ class SelectiveUpdate:
         """The values of one kind of slots, by the identity of the variables that they belong to.
 
         Args:
-            slots: One of the optimizer's lists, such as `optimizer.momentums`.
+            slots: One of the optimizer's lists, such as `optimizer.momentums`, in the order of the variables.
         """
-        return {
-            of: ops.convert_to_tensor(slot) for of, own in self._slots.items() for slot in own if _is_in(slot, slots)
-        }
-
-
-def _is_in(slot: keras.Variable, slots: Sequence[keras.Variable]) -> bool:
-    return any(slot is other for other in slots)
+        return {of: ops.convert_to_tensor(slot) for of, slot in zip(self._slots, slots, strict=True)}
