@@ -47,6 +47,7 @@ def run_in_turns(commands: Sequence[Sequence[str]], seconds: float = 5.0) -> Non
         finally:
             for process in processes:
                 process.kill()  # does nothing to one that has ended
+                process.wait()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> float:
