@@ -5,9 +5,10 @@
 
 Every run is a process of its own and has `--seconds` of wall time for everything in `fit`: tracing, search, settling.
 The fixed network is the NAS-Bench-201 cell with a 3x3 convolution on every edge, trained by plain Keras with random
-flip and crop, SGD with momentum 0.9, learning rate 0.05 with cosine decay over the time, weight decay 5e-4. The
-configurations of a seed take turns of five seconds, in which the others stand still with their clocks, so that a slow
-spell of the machine hits all. The test part is read once, at the end.
+flip and crop (black outside of the picture; `fixed_reflect`: mirrored, as the searches crop), SGD with momentum 0.9,
+learning rate 0.05 with cosine decay over the time, weight decay 5e-4. The configurations of a seed take turns of five
+seconds, in which the others stand still with their clocks, so that a slow spell of the machine hits all. The test part
+is read once, at the end.
 
 Data: a folder with `load.py` and its `.npz` files, named by `KERAS_DHA_DATA` (default: ../shared/data).
 """
@@ -26,7 +27,7 @@ import numpy as np
 from reference_data import load
 from turns import run_in_turns, use_own_clock
 
-CONFIGURATIONS = ("dha", "no_augmentation", "no_hyperparameters", "no_architecture", "fixed")
+CONFIGURATIONS = ("dha", "no_augmentation", "no_hyperparameters", "no_architecture", "fixed", "fixed_reflect")
 ALL_3X3 = {f"edge_{j}_from_{i}": "nor_conv_3x3" for j in (1, 2, 3) for i in range(j)}
 
 
@@ -37,7 +38,9 @@ def space_for(data: dict[str, np.ndarray], channels: int) -> Any:
     return keras_dha.spaces.NASBench201Space(data["x_train"].shape[1:], 10, channels=channels, cells_per_stage=1)
 
 
-def run_fixed(data: dict[str, np.ndarray], seed: int, seconds: float, batch_size: int, channels: int) -> dict[str, Any]:
+def run_fixed(
+    name: str, data: dict[str, np.ndarray], seed: int, seconds: float, batch_size: int, channels: int
+) -> dict[str, Any]:
     """Plain Keras: the all-3x3 cell, flip and crop, cosine decay over the time."""
     import keras
     import tensorflow as tf
@@ -55,7 +58,8 @@ def run_fixed(data: dict[str, np.ndarray], seed: int, seconds: float, batch_size
     model = keras.Model(inputs, network(standardized))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9, weight_decay=5e-4), loss, metrics=["accuracy"])
-    crop, flip, generator = Crop(), HorizontalFlip(), keras.random.SeedGenerator(seed)
+    crop = Crop(mode="reflect" if name == "fixed_reflect" else "constant")
+    flip, generator = HorizontalFlip(), keras.random.SeedGenerator(seed)
     dataset = tf.data.Dataset.from_tensor_slices((x, data["y_train"])).shuffle(len(x), seed=seed)
     dataset = dataset.batch(batch_size, drop_remainder=True).map(lambda i, y: (flip(crop(i, generator), generator), y))
     options = tf.data.Options()
@@ -123,7 +127,7 @@ def run_one(arguments: argparse.Namespace) -> dict[str, Any]:
     data = load(arguments.data)
     sizes = (arguments.seeds[0], arguments.seconds, arguments.batch_size, arguments.channels)
     name = arguments.configurations[0]
-    result = run_fixed(data, *sizes) if name == "fixed" else run_search(name, data, *sizes)
+    result = (run_fixed if name.startswith("fixed") else run_search)(name, data, *sizes)
     return {
         "data": arguments.data,
         "configuration": name,

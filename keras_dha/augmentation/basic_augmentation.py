@@ -70,7 +70,8 @@ class Crop(BasicAugmentation):
     Args:
         padding: Whole pixels (an integer, at least 0), or a fraction in (0, 1) of the height and of the width (a
             float). Default 0.125: 4 pixels of 32.
-        mode: What is seen outside of the image: `"constant"` is black, `"reflect"` mirrors. Default `"constant"`.
+        mode: What is seen outside of the image: its mirror image (`"reflect"`, the default), or black (`"constant"`, as
+            in the paper).
 
     Raises:
         ValueError: If an argument is out of range, or `"reflect"` is asked for more pixels than an image has.
@@ -78,7 +79,7 @@ class Crop(BasicAugmentation):
     Reference: "Deep Residual Learning", arXiv 1512.03385, section 4.2 (4 pixels of padding for CIFAR).
     """
 
-    def __init__(self, padding: float = 0.125, mode: str = "constant") -> None:
+    def __init__(self, padding: float = 0.125, mode: str = "reflect") -> None:
         whole = isinstance(padding, int) and not isinstance(padding, bool) and padding >= 0
         if not whole and not (isinstance(padding, float) and 0.0 < padding < 1.0):
             raise ValueError(

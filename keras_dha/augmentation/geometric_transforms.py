@@ -18,7 +18,7 @@ class GeometricTransform(Transform):
 
     Args:
         mapping: As in `Transform`; without effect.
-        fill: What is seen outside of the image: a number in [0, 1], or one for each channel.
+        fill: What is seen outside of the image: a number in [0, 1], one for each channel, or `"reflect"`.
 
     Reference: as `Transform`. We turn and shear about the image's centre, and always interpolate bilinearly.
     """

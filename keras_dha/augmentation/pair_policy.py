@@ -63,8 +63,8 @@ class PairPolicy(keras.layers.Layer):
         operations: Names of registered transforms. Default: DHA's fourteen.
         mapping: `"monotone"` (default): strength 0 changes nothing. `"released"`: the arguments of the released code.
         base: `BasicAugmentation`s that come first, such as `(Crop(), HorizontalFlip())`.
-        fill: What geometric operations show outside of an image: a number in [0, 1], or one for each channel (the
-            released code takes the mean of the data set). Default 0.
+        fill: What geometric operations show outside of an image: its mirror image (`"reflect"`, the default), a number
+            in [0, 1], or one for each channel (the released code takes the mean of the data set).
         temperature: A positive number, or None: draw from `P` itself. Default 2.
         score: `"probability"` (default) or `"log_probability"`.
         direction: `"adversarial"` (default) or `"cooperative"`.
@@ -104,7 +104,7 @@ class PairPolicy(keras.layers.Layer):
         mapping: str = "monotone",
         *,
         base: Sequence[BasicAugmentation] = (),
-        fill: Fill = 0.0,
+        fill: Fill = "reflect",
         temperature: float | None = 2.0,
         score: str = "probability",
         direction: str = "adversarial",
@@ -120,7 +120,7 @@ class PairPolicy(keras.layers.Layer):
         self.operations = tuple(operations)
         self.mapping = mapping
         self.base = tuple(base)
-        self.fill: Fill = float(fill) if isinstance(fill, (int, float)) else [float(value) for value in fill]
+        self.fill: Fill = fill if isinstance(fill, str) else np.asarray(fill, "float64").tolist()
         self.temperature = temperature
         self.score = score
         self.direction = direction
@@ -199,7 +199,7 @@ class PairPolicy(keras.layers.Layer):
             )
         if isinstance(self.fill, list) and len(self.fill) != images.shape[-1]:
             raise ValueError(
-                f"fill must be a number, or one for each channel. Received: fill={self.fill}, images of shape "
+                f"fill must be a number for each channel, or one for all. Received: fill={self.fill}, images of shape "
                 f"{tuple(images.shape)}. Give {images.shape[-1]} numbers."
             )
         return images
@@ -328,6 +328,14 @@ def _names_of_base(base: Sequence[BasicAugmentation]) -> list[str]:
     return [f"base_{kind}_{kinds[:i].count(kind)}" for i, kind in enumerate(kinds)]
 
 
+def _is_fill(fill: Any) -> bool:
+    if isinstance(fill, str):
+        return fill == "reflect"
+    values = np.asarray(fill)
+    is_numbers = values.dtype.kind in "fiu" and values.ndim < 2 and values.size > 0
+    return is_numbers and bool(np.all((values >= 0.0) & (values <= 1.0)))
+
+
 def _validate(
     base: Sequence[BasicAugmentation],
     fill: Fill,
@@ -336,7 +344,6 @@ def _validate(
     direction: str,
     magnitudes: tuple[float, float],
 ) -> None:
-    fills = [fill] if isinstance(fill, (int, float)) else list(fill)
     checks = (
         (
             isinstance(base, Sequence) and all(isinstance(a, BasicAugmentation) for a in base),
@@ -346,11 +353,11 @@ def _validate(
             "For example (Crop(), HorizontalFlip()).",
         ),
         (
-            bool(fills) and all(0.0 <= value <= 1.0 for value in fills),
+            _is_fill(fill),
             "fill",
             fill,
-            "in [0, 1]",
-            "Give a number, or one for each channel.",
+            "'reflect', or in [0, 1]",
+            "Give 'reflect', a number, or one for each channel.",
         ),
         (
             temperature is None or 0.0 < temperature < np.inf,

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_dha.augmentation.transform import Tensor
 
-Fill = float | Sequence[float]
+Fill = float | Sequence[float] | str  # a string: "reflect"
 
 
 def affine_resample(images: Tensor, maps: Tensor, fill: Fill = 0.0, *, static_shapes: bool = False) -> Tensor:
@@ -15,7 +15,7 @@ def affine_resample(images: Tensor, maps: Tensor, fill: Fill = 0.0, *, static_sh
     Args:
         images: Shape `(batch, height, width, channels)`.
         maps: Shape `(batch, 3, 3)`, last row (0, 0, 1). Points are `(x, y, 1)` in pixels from the image's centre.
-        fill: What is seen outside of an image: a number, or one for each channel.
+        fill: What is seen outside of an image: a number, one for each channel, or `"reflect"`: its mirror image.
         static_shapes: Gathers pixels, which XLA compiles, instead of Keras's `affine_transform`, which has a kernel of
             its own on a CPU or GPU (about twice as fast on a CPU) and none in XLA.
 
@@ -23,10 +23,10 @@ def affine_resample(images: Tensor, maps: Tensor, fill: Fill = 0.0, *, static_sh
         Shape of `images`.
     """
     coefficients = _from_corner(maps, *_size(images))
-    if not isinstance(fill, (int, float)):
+    if not isinstance(fill, (int, float, str)):
         offset = ops.convert_to_tensor(list(fill), dtype=images.dtype)
         return offset + _resample(images - offset, coefficients, 0.0, static_shapes)
-    return _resample(images, coefficients, float(fill), static_shapes)
+    return _resample(images, coefficients, fill, static_shapes)
 
 
 def _size(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ def _from_corner(maps: Tensor, height: Tensor, width: Tensor) -> Tensor:
     return ops.reshape(ops.concatenate([linear, shift[:, :, None]], axis=-1), (-1, 6))
 
 
-def _resample(images: Tensor, coefficients: Tensor, fill: float, static_shapes: bool) -> Tensor:
+def _resample(images: Tensor, coefficients: Tensor, fill: float | str, static_shapes: bool) -> Tensor:
     if static_shapes:
         return _gather_bilinear(images, coefficients, fill)
     projective = ops.pad(coefficients, ((0, 0), (0, 2)))
@@ -51,21 +51,23 @@ def _resample(images: Tensor, coefficients: Tensor, fill: float, static_shapes: 
         images,
         projective,
         interpolation="bilinear",
-        fill_mode="constant",
-        fill_value=fill,
+        fill_mode="reflect" if fill == "reflect" else "constant",
+        fill_value=0.0 if fill == "reflect" else float(fill),
         data_format="channels_last",
     )
 
 
-def _gather_bilinear(images: Tensor, coefficients: Tensor, fill: float) -> Tensor:
+def _gather_bilinear(images: Tensor, coefficients: Tensor, fill: float | str) -> Tensor:
     shape = ops.shape(images)
     height, width = _size(images)
     a, b, c, d, e, f = (ops.reshape(coefficients[:, i], (-1, 1, 1)) for i in range(6))
     columns = ops.arange(width, dtype="float32")[None, None, :]
     rows = ops.arange(height, dtype="float32")[None, :, None]
     # A frame of one pixel (two behind) holds `fill`, so that the four neighbours of a clipped point always exist.
-    x = ops.clip(a * columns + b * rows + c, -1.0, width)
-    y = ops.clip(d * columns + e * rows + f, -1.0, height)
+    x, y = a * columns + b * rows + c, d * columns + e * rows + f
+    if fill == "reflect":
+        x, y, fill = _mirrored(x, width), _mirrored(y, height), 0.0
+    x, y = ops.clip(x, -1.0, width), ops.clip(y, -1.0, height)
     left, upper = ops.floor(x), ops.floor(y)
     framed = ops.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0)), constant_values=fill)
     pixels = ops.reshape(framed, (-1, images.shape[-1]))
@@ -77,3 +79,9 @@ def _gather_bilinear(images: Tensor, coefficients: Tensor, fill: float) -> Tenso
     corner = corner + stride
     bottom = (1.0 - right) * ops.take(pixels, corner, axis=0) + right * ops.take(pixels, corner + 1, axis=0)
     return (1.0 - lower) * top + lower * bottom
+
+
+def _mirrored(x: Tensor, size: Tensor) -> Tensor:
+    """The places in `[0, size - 1]` that mirrors at both edges show at `x`; the pixels at the edges are shown twice."""
+    x = ops.mod(x + 0.5, 2.0 * size)
+    return ops.clip(ops.minimum(x, 2.0 * size - x) - 0.5, 0.0, size - 1.0)

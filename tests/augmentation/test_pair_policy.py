@@ -271,6 +271,8 @@ def test_a10_a_saved_policy_goes_on_where_it_was(tmp_path):
         ({"base": Crop()}, "base="),
         ({"fill": 2.0}, r"fill=2\.0"),
         ({"fill": ()}, r"fill=\(\)"),
+        ({"fill": "mirror"}, r"fill='mirror'"),
+        ({"fill": None}, r"fill=None"),
         ({"temperature": 0.0}, r"temperature=0\.0"),
         ({"score": "loss"}, "score='loss'"),
         ({"direction": "up"}, "direction='up'"),
