@@ -12,7 +12,7 @@ from keras_dha.augmentation.basic_augmentation import BasicAugmentation
 from keras_dha.augmentation.pair_application import apply_pairs
 from keras_dha.augmentation.policy_data import policy_to_data, read_policy
 from keras_dha.augmentation.random_stream import ReplicaStream, fresh_seed, stream_seed
-from keras_dha.augmentation.resampling import Fill
+from keras_dha.augmentation.resampling import Fill, is_fill
 from keras_dha.augmentation.transform import Tensor, transforms_named
 
 DHA_OPERATIONS = (
@@ -328,14 +328,6 @@ def _names_of_base(base: Sequence[BasicAugmentation]) -> list[str]:
     return [f"base_{kind}_{kinds[:i].count(kind)}" for i, kind in enumerate(kinds)]
 
 
-def _is_fill(fill: Any) -> bool:
-    if isinstance(fill, str):
-        return fill == "reflect"
-    values = np.asarray(fill)
-    is_numbers = values.dtype.kind in "fiu" and values.ndim < 2 and values.size > 0
-    return is_numbers and bool(np.all((values >= 0.0) & (values <= 1.0)))
-
-
 def _validate(
     base: Sequence[BasicAugmentation],
     fill: Fill,
@@ -353,7 +345,7 @@ def _validate(
             "For example (Crop(), HorizontalFlip()).",
         ),
         (
-            _is_fill(fill),
+            is_fill(fill),
             "fill",
             fill,
             "'reflect', or in [0, 1]",

@@ -1,12 +1,23 @@
 """Images at new places: one affine map an image, bilinear."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_dha.augmentation.transform import Tensor
 
 Fill = float | Sequence[float] | str  # a string: "reflect"
+
+
+def is_fill(value: Any) -> bool:
+    """Whether it is `"reflect"`, or a number in [0, 1], or a sequence of them."""
+    if isinstance(value, str):
+        return value == "reflect"
+    values = np.asarray(value)
+    is_numbers = values.dtype.kind in "fiu" and values.ndim < 2 and values.size > 0
+    return is_numbers and bool(np.all((values >= 0.0) & (values <= 1.0)))
 
 
 def affine_resample(images: Tensor, maps: Tensor, fill: Fill = 0.0, *, static_shapes: bool = False) -> Tensor:
