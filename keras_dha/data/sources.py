@@ -175,6 +175,8 @@ def _from_arrays(path: Path, arrays: dict[str, np.ndarray]) -> Source:
             "The file must have x_train and y_train, and x_test and y_test or neither of them. Received: "
             f"{path} with {sorted(arrays)}. Rename or add the arrays."
         )
+    # TensorFlow has no name for a dtype of the other byte order.
+    arrays = {name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in arrays.items()}
     x = {name: arrays[name] for name in ("x_train", "x_test") if name in arrays}
     x = {name: array[..., np.newaxis] if array.ndim == 3 else array for name, array in x.items()}
     y = {name: arrays[name] for name in ("y_train", "y_test") if name in arrays}

@@ -57,6 +57,15 @@ def test_npz_without_a_test_part(tmp_path):
     assert load(spec, test_fraction=None).x_test is None
 
 
+@pytest.mark.parametrize("dtype", [">f8", ">u2"])
+def test_npz_of_the_other_byte_order(tmp_path, dtype):
+    """Trained to the end, and then could not be exported: TensorFlow knows no dtype '>f8'."""
+    arrays = {"x_train": IMAGES.astype(dtype), "y_train": LABELS.astype(">i8")}
+    source = load(save(tmp_path, **arrays, x_test=IMAGES.astype(dtype[1:]), y_test=LABELS))
+    assert {part.dtype.str for part in (source.x_train, source.x_test)} == {"<" + dtype[1:]}
+    assert np.array_equal(source.x_train[..., 0], IMAGES)
+
+
 def test_npz_with_names_of_classes(tmp_path):
     names = np.array(["cat", "dog", "emu"])
     source = load(save(tmp_path, x_train=IMAGES, y_train=LABELS * 2, class_names=names))
