@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 _ROWS_AT_ONCE = 1024  # bounds the memory of a check over a large array
+_TRAINABLE = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
+_TRAINABLE |= {"float16", "float32", "float64"}
 
 
 class DataError(ValueError):
@@ -54,10 +56,10 @@ def check_one_size(name: str, shapes: Sequence[tuple[int, ...]]) -> None:
 
 
 def check_numbers(name: str, array: np.ndarray) -> None:
-    """An array holds numbers, and is not a bag of arrays of several sizes.
+    """An array holds real numbers of up to 64 bits, and is not a bag of arrays of several sizes.
 
     Raises:
-        DataError: If it holds strings, dates or Python objects.
+        DataError: If it holds strings, dates, Python objects, or numbers that Keras cannot train on.
     """
     if array.dtype == object:
         items = array.ravel()
@@ -71,6 +73,11 @@ def check_numbers(name: str, array: np.ndarray) -> None:
         raise DataError(
             f"Data must be numbers. Received: {name} with dtype={array.dtype}. Encode it as numbers before; labels as "
             "integers from 0, for example with np.unique(labels, return_inverse=True)."
+        )
+    if array.dtype.name not in _TRAINABLE:  # a dtype's name is the same in both byte orders
+        raise DataError(
+            "Data must be bool, int8 to int64, uint8 to uint64, or float16, float32 or float64. Received: "
+            f"{name} with dtype={array.dtype}. Convert it before, for example with {name}.astype(np.float32)."
         )
 
 

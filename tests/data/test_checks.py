@@ -44,6 +44,18 @@ def test_no_numbers(array):
         checks.check_numbers("y", array)
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "longdouble"])
+def test_numbers_that_keras_cannot_train_on(dtype):
+    array = np.zeros(2, dtype)
+    with pytest.raises(DataError, match=rf"Received: x with dtype={array.dtype}. .*x.astype\(np.float32\)"):
+        checks.check_numbers("x", array)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "uint64", "float16", "float64", ">f8", ">i2"])
+def test_numbers_that_keras_can_train_on(dtype):
+    checks.check_numbers("x", np.zeros(2, dtype))
+
+
 def test_an_object_array_of_images_of_several_sizes():
     images = np.empty(2, object)
     images[:] = [np.zeros((2, 2)), np.zeros((2, 3))]
