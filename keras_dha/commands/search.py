@@ -88,7 +88,12 @@ def make_model(options: SearchOptions, source: Source) -> Any:
             f"--recipe must be one of {sorted(recipes.RECIPES)}. Received: --recipe {options.recipe}. Correct it."
         )
     recipe = recipes.RECIPES[options.recipe]()
-    if options.flip and recipe.augmentation is not None:
+    if options.flip:
+        if recipe.augmentation is None:
+            raise ValueError(
+                f"--flip must go with a recipe that augments. Received: --recipe {options.recipe} --flip. Leave --flip "
+                "out, or take --recipe dha."
+            )
         recipe = recipe.replace(augmentation=_with_flip(recipe.augmentation))
     kinds: dict[str, tuple[Any, str]] = {
         "nas_bench_201": (spaces.NASBench201Space, "cells_per_stage"),

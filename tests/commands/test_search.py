@@ -180,6 +180,17 @@ def test_an_unknown_recipe_is_named(source):
         make_model(SearchOptions(recipe="nope"), source)
 
 
+def test_flip_without_augmentation_is_refused(source):
+    with pytest.raises(ValueError, match=r"Received: --recipe darts --flip\. Leave --flip out"):
+        make_model(SearchOptions(recipe="darts", flip=True), source)
+
+
+def test_flip_mirrors_in_a_recipe_that_augments(source):
+    options = SearchOptions(space="nas_bench_201", recipe="dha", channels=2, cells=1, seed=0, flip=True)
+    base = make_model(options, source).augmentation.get_config()["base"]
+    assert [part["class_name"] for part in base][-1] == "HorizontalFlip"
+
+
 def test_examples_are_picked_from_all_classes():
     np.testing.assert_array_equal(pick_examples(np.array([0, 0, 0, 1, 2, 2]), 4), [0, 1, 3, 4])
     np.testing.assert_array_equal(pick_examples(np.array([1, 0]), 5), [1, 0])
