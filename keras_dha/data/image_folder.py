@@ -7,6 +7,7 @@ import numpy as np
 from keras_dha.data.checks import DataError, check_one_size
 
 _ENDINGS = {".png", ".jpg", ".jpeg"}
+_NAMES_OF_TEST = ("test", "validation", "valid", "val")
 Part = tuple[np.ndarray, np.ndarray]
 
 
@@ -26,6 +27,8 @@ def read_image_folder(folder: Path) -> tuple[Part, Part | None, tuple[str, ...]]
     is_split = (folder / "train").is_dir() and (folder / "test").is_dir()
     roots = [folder / "train", folder / "test"] if is_split else [folder]
     names = tuple(path.name for path in _class_folders(roots[0]))
+    if not is_split and "train" in names and any(name in names for name in _NAMES_OF_TEST):
+        raise _wrong_layout(folder, names, "train")
     parts = [_files(root, names) for root in roots]
     images = _as_one_array([_decode(file) for files, _ in parts for file in files], folder)
     train_size = len(parts[0][0])
@@ -51,17 +54,35 @@ def _files(root: Path, names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
         if folder.name not in names:
             raise DataError(
                 f"Each class of the test part must be in the training part. Received: {folder}, with the classes "
-                f"{list(names)}. Rename or remove the folder."
+                f"{list(names)}. Rename the folder, or move it away."
             )
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.name[0] != ".")
+        if not found and any(path.is_dir() and path.name[0] != "." for path in folder.iterdir()):
+            raise _wrong_layout(root, names, folder.name)
         if not found:
             raise DataError(
                 f"Each class must have images ending in {', '.join(sorted(_ENDINGS))}. Received: {folder}, with none. "
-                "Add images, or remove the folder."
+                "Add images, convert others, or move the folder away."
             )
         files += found
         labels += [names.index(folder.name)] * len(found)
     return files, np.array(labels, np.int32)
+
+
+def _wrong_layout(root: Path, names: tuple[str, ...], nested: str) -> DataError:
+    """What to say if `nested`, one of `names` below `root`, is no class but stands above classes."""
+    train = next((name for name in names if name.lower() == "train"), None)
+    test = next((name for name in names if name.lower() in _NAMES_OF_TEST), None)
+    if train is None:
+        what = f"Move the images of {nested} right below it, or give dir:{root / nested}."
+    else:
+        wanted = ((train, "train"), (test, "test"))
+        renames = " and ".join(f"{name} to {new}" for name, new in wanted if name is not None and name != new)
+        what = f"Rename {renames}, or give dir:{root / train}." if test is not None else f"Give dir:{root / train}."
+    return DataError(
+        f"The folder must hold one folder of images a class, or train/ and test/ above them. Received: {root} with "
+        f"{list(names)}. {what}"
+    )
 
 
 def _decode(file: Path) -> np.ndarray:

@@ -85,6 +85,43 @@ def test_a_class_without_images(folder):
         load(f"dir:{folder}")
 
 
+@pytest.mark.parametrize(
+    ("paths", "what"),
+    [
+        (["train/a", "validation/a"], "Rename validation to test, or give dir:ROOT/train."),
+        (["train/a", "val/a"], "Rename val to test, or give dir:ROOT/train."),
+        (["Train/a", "Test/a"], "Rename Train to train and Test to test, or give dir:ROOT/Train."),
+        (["train/a", "train/b"], "Give dir:ROOT/train."),
+        (["train", "val"], "Rename val to test, or give dir:ROOT/train."),
+        (["pets/a", "pets/b"], "Move the images of pets right below it, or give dir:ROOT/pets."),
+    ],
+)
+def test_folders_that_are_no_classes(tmp_path, paths, what):
+    """Called for removing the folder, which may hold the only copy of the data."""
+    for path in paths:
+        write(tmp_path / path / "0.png")
+    names = sorted({path.split("/")[0] for path in paths})
+    with pytest.raises(DataError) as error_info:
+        load(f"dir:{tmp_path}")
+    assert str(error_info.value) == (
+        "The folder must hold one folder of images a class, or train/ and test/ above them. "
+        f"Received: {tmp_path} with {names}. {what.replace('ROOT', str(tmp_path))}"
+    )
+
+
+def test_folders_of_folders_below_train(tmp_path):
+    for path in ("train/pets/a", "test/pets/a"):
+        write(tmp_path / path / "0.png")
+    with pytest.raises(DataError, match=r"Received: .*train with \['pets'\]. Move the images of pets right below it"):
+        load(f"dir:{tmp_path}")
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("bus", "train"):
+        write(tmp_path / name / "0.png")
+    assert read_image_folder(tmp_path)[2] == ("bus", "train")
+
+
 def test_a_class_that_is_only_in_the_test_part(tmp_path):
     for path in ("train/a", "train/b", "test/a", "test/c"):
         write(tmp_path / path / "0.png")
