@@ -5,14 +5,15 @@ import importlib.util
 import io
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_dha.commands.epoch_record import interrupts_delayed
 from keras_dha.commands.errors import CommandError
-from keras_dha.commands.run_folder import replace_folder
+from keras_dha.commands.run_folder import obstacle_to, replace_folder
 from keras_dha.exports import export_model
 from keras_dha.reports import run_record
 
@@ -29,7 +30,7 @@ def export(run: str | os.PathLike[str], format: str, to: str | os.PathLike[str] 
         What was written.
 
     Raises:
-        CommandError: If there is no such model, or a package is missing.
+        CommandError: If there is no such model, `to` cannot be written, or a package is missing.
     """
     source = Path(run) / run_record.MODEL
     if not source.is_file():
@@ -42,6 +43,12 @@ def export(run: str | os.PathLike[str], format: str, to: str | os.PathLike[str] 
     if to is not None and target.exists():
         raise CommandError(
             f"--to must be a new name. Received: {target}, which exists. Give another name, or delete it."
+        )
+    obstacle = obstacle_to(target.parent)
+    if obstacle is not None:
+        raise CommandError(
+            f"The model must be written into a folder, by somebody who may. Received: {target}, but {obstacle} cannot "
+            "be written to. Give another name by --to."
         )
     if format == "onnx" and importlib.util.find_spec("tf2onnx") is None:
         raise CommandError(
@@ -66,7 +73,8 @@ def export(run: str | os.PathLike[str], format: str, to: str | os.PathLike[str] 
 def write_keras(model: keras.Model, target: Path) -> None:
     """Writes a `.keras` file, whole or not at all."""
     partial = target.with_name("partial." + target.name)
-    model.save(partial)
+    with _removed_on_failure(partial):
+        model.save(partial)
     partial.replace(target)
 
 
@@ -74,24 +82,36 @@ def write_saved_model(model: keras.Model, target: Path, input_dtype: str = "floa
     """Writes a SavedModel of raw inputs, whole or not at all."""
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    _silently(lambda: export_model(model, partial, input_dtype=input_dtype))
-    replace_folder(partial, target)
+    with _removed_on_failure(partial):
+        _silently(lambda: export_model(model, partial, input_dtype=input_dtype))
+    with interrupts_delayed():
+        replace_folder(partial, target)
 
 
 def _write_file(model: keras.Model, target: Path, format: str) -> None:
     partial = target.with_name("partial." + target.name)
     try:
-        _silently(lambda: export_model(model, partial, format=format, verbose=False))
+        with _removed_on_failure(partial):
+            _silently(lambda: export_model(model, partial, format=format, verbose=False))
     except (ImportError, AttributeError) as error:
-        partial.unlink(missing_ok=True)
         raise CommandError(
             f"The format {format} needs its converter. Received: {error}. Install a TensorFlow that brings it, or use "
             "--format saved_model."
         ) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     partial.replace(target)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(partial: Path) -> Iterator[None]:
+    """What was written of `partial` goes away if the rest is not written, also on Ctrl-C."""
+    try:
+        yield
+    except BaseException:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def _input_dtype(run: Path) -> str:

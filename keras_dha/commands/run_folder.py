@@ -59,10 +59,10 @@ class RunFolder:
             raise CommandError(
                 f"--out must be a new or empty folder. Received: {self.path}, which {kind}. Give another folder."
             )
-        parent = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        obstacle = obstacle_to(self.path)
+        if obstacle is not None:
             raise CommandError(
-                f"--out must be a folder that can be made. Received: {self.path}, but {parent} cannot be written to. "
+                f"--out must be a folder that can be made. Received: {self.path}, but {obstacle} cannot be written to. "
                 "Give another folder."
             )
 
@@ -100,6 +100,12 @@ class RunFolder:
         """Writes `result.json`, which says that the run is finished, and clears the working files."""
         write_json(self.path / run_record.RESULT, result)
         shutil.rmtree(self.working, ignore_errors=True)
+
+
+def obstacle_to(folder: Path) -> Path | None:
+    """The file or folder because of which nothing can be written into `folder`, made if need be; None if it can."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return None if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK) else nearest
 
 
 def replace_folder(made: Path, target: Path) -> None:

@@ -61,6 +61,48 @@ def test_a_converter_that_cannot_be_imported_is_bad_input(run, monkeypatch):
         export(run, "litert")
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])
+@pytest.mark.parametrize("format", ["saved_model", "litert"])
+def test_an_export_that_fails_leaves_nothing(run, monkeypatch, error, format):
+    """A folder saved_model.partial/ stayed."""
+
+    def fail(model, target, **kwargs):
+        if format == "saved_model":
+            target.mkdir()
+        (target / "half" if format == "saved_model" else target).write_text("half")
+        raise error
+
+    monkeypatch.setattr("keras_dha.commands.export.export_model", fail)
+    with pytest.raises(error):
+        export(run, format)
+    assert names(run) == ["model.keras"]
+
+
+def test_a_model_that_cannot_be_saved_leaves_nothing(run, monkeypatch):
+    def fail(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    monkeypatch.setattr(model, "save", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_keras(model, run / "other.keras")
+    assert names(run) == ["model.keras"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt/x", "notes.txt/deep/x"])
+def test_a_name_below_a_file_is_refused(run, name):
+    (run / "notes.txt").write_text("")
+    with pytest.raises(CommandError, match=rf"Received: .*{name}, but .*notes.txt cannot be written to. Give another"):
+        export(run, "saved_model", run / name)
+
+
+def test_a_folder_that_may_not_be_written_is_refused(run, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(CommandError, match=rf"Received: {run}/saved_model, but {run} cannot be written to"):
+        export(run, "saved_model")
+
+
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(CommandError, match=f"Received: {tmp_path}"):
         export(tmp_path, "saved_model")
