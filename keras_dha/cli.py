@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"keras-dha: error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt as error:
-        print(f"\nkeras-dha: {str(error) or 'Interrupted; nothing was written.'}", file=sys.stderr)
+        print(f"\nkeras-dha: {str(error) or _interrupted(given)}", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -102,7 +102,22 @@ def _report(given: argparse.Namespace) -> str:
 def _export(given: argparse.Namespace) -> str:
     from keras_dha.commands.export import export
 
-    return f"Written: {export(given.run, given.format, given.to)}"
+    try:
+        return f"Written: {export(given.run, given.format, given.to)}"
+    except OSError as error:
+        raise CommandError(
+            f"The model must be written where there is room and permission. Received: {error}. Give another name by "
+            "--to."
+        ) from error
+
+
+def _interrupted(given: argparse.Namespace) -> str:
+    """What to say on Ctrl-C while the command has nothing of its own to say."""
+    if given.command != "search":
+        return "Interrupted. To do it after all, give the same command again."
+    if given.resume:
+        return "Interrupted before training went on; what was kept still is. To go on, give the same command again."
+    return "Interrupted before training began; nothing was written."
 
 
 _COMMANDS = {"search": _search, "report": _report, "export": _export}

@@ -32,10 +32,32 @@ def test_an_interrupt_says_how_to_go_on_and_exits_with_130(run_raises, capsys):
     assert "To go on: keras-dha ..." in capsys.readouterr().err
 
 
-def test_an_early_interrupt_says_that_nothing_was_written(run_raises, capsys):
-    run_raises(KeyboardInterrupt())
-    assert cli.main(["report", "run"]) == 130
-    assert "nothing was written" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["search", "--out", "run"], "Interrupted before training began; nothing was written."),
+        (["search", "--out", "run", "--resume"], "what was kept still is. To go on, give the same command again."),
+        (["report", "run"], "Interrupted. To do it after all, give the same command again."),
+        (["export", "run"], "Interrupted. To do it after all, give the same command again."),
+    ],
+)
+def test_an_early_interrupt_says_what_is_true_of_the_command(monkeypatch, capsys, arguments, told):
+    def command(given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli._COMMANDS, arguments[0], command)
+    assert cli.main(arguments) == 130
+    assert told in capsys.readouterr().err
+
+
+def test_an_export_that_the_disk_refuses_is_bad_input(monkeypatch, capsys):
+    def export(run, format, to):
+        raise OSError(28, "No space left on device", "run/saved_model")
+
+    monkeypatch.setattr("keras_dha.commands.export.export", export)
+    assert cli.main(["export", "run"]) == 2
+    error = capsys.readouterr().err
+    assert "Received: [Errno 28] No space left on device: 'run/saved_model'. Give another name by --to." in error
 
 
 def test_a_mistake_of_ours_keeps_its_traceback(run_raises):
