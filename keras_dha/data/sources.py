@@ -1,8 +1,6 @@
 """Data sets by name, for the command line and for quick trials. Nothing heavy is loaded before it is needed."""
 
 import dataclasses
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import numpy as np
 from keras_dha.data import checks
 from keras_dha.data.checks import DataError
 from keras_dha.data.image_folder import read_image_folder
+from keras_dha.data.npz_file import UNREADABLE, read_npz
 from keras_dha.data.split import content_hashes, stratified_split
 
 _SPLIT_SEED = 0  # a constant: everybody who names a data set has the same test part
@@ -152,10 +151,8 @@ def _read_npz(file: str) -> Source:
     path = Path(file).expanduser()
     checks.check_exists(path)
     try:
-        with path.open("rb") as stream:  # np.load leaves a file open that it opened and could not read
-            loaded = np.load(stream, allow_pickle=False)
-            arrays = None if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = read_npz(path)
+    except UNREADABLE as error:
         raise DataError(
             f"The file must be a whole .npz file of plain arrays. Received: {path} ({error}). Write it with "
             "np.savez_compressed(file, x_train=..., y_train=...), images of one size stacked."

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_dha.data.npz_file import UNREADABLE, read_npz
+
 RESULT = "result.json"
 DECISIONS = "decisions.json"
 POLICY = "policy.json"
@@ -119,9 +121,8 @@ def read_samples(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+        return read_npz(path) or {}
+    except UNREADABLE as error:
         raise ValueError(
             f"{path.name} of a run must be a NumPy archive. Received: {path}, {error}. Delete it to go without samples."
         ) from error

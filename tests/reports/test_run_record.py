@@ -59,6 +59,28 @@ def test_broken_samples_are_named(folder):
         RunRecord.load(folder)
 
 
+def write_samples(folder):
+    np.savez(folder / "samples.npz", originals=np.arange(64, dtype=np.uint8))
+    return (folder / "samples.npz").read_bytes()
+
+
+def test_truncated_samples_are_named(folder):
+    """Ended in zipfile.BadZipFile."""
+    whole = write_samples(folder)
+    for size in (0, 10, len(whole) // 2, len(whole) - 5):
+        (folder / "samples.npz").write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"must be a NumPy archive. Received: .*samples.npz"):
+            RunRecord.load(folder)
+
+
+def test_samples_with_a_flipped_byte_are_named(folder):
+    data = bytearray(write_samples(folder))
+    data[data.index(bytes(range(64)))] ^= 1
+    (folder / "samples.npz").write_bytes(data)
+    with pytest.raises(ValueError, match=r"must be a NumPy archive. Received: .*samples.npz"):
+        RunRecord.load(folder)
+
+
 def test_an_empty_history_has_no_columns(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,loss\n")
     assert read_history(tmp_path / "history.csv") == {}
