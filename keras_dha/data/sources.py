@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -205,12 +206,20 @@ def _read_tfds(name: str) -> Source:
     except ImportError as error:
         raise _missing("tensorflow-datasets", f"tfds:{name}", error) from error
     try:
-        parts, info = tfds.load(name, batch_size=-1, as_supervised=True, with_info=True)
+        info = tfds.builder(name).info
+        label = _label_of(info)  # known before the download
+        classes = label.names if isinstance(label, tfds.features.ClassLabel) else None
+        parts = {} if classes is None else tfds.load(name, batch_size=-1, as_supervised=True)
     except Exception as error:  # tfds has no common class for what goes wrong in its builders and downloads
         raise DataError(
             f"The data must be a data set of images and labels of tensorflow_datasets. Received: {name} ({error}). See "
             "tfds.list_builders() for the names."
         ) from error
+    if classes is None:
+        raise DataError(
+            "The data set must have images and, as its label, a ClassLabel. Received: "
+            f"{name} with supervised_keys={info.supervised_keys}. Choose another one."
+        )
     if "train" not in parts:
         raise DataError(
             f"The data set must have a part named train. Received: {name} with {sorted(parts)}. Choose another one."
@@ -218,4 +227,10 @@ def _read_tfds(name: str) -> Source:
     arrays = {part: tfds.as_numpy(parts[part]) for part in ("train", "test") if part in parts}
     x_train, y_train = arrays["train"]
     x_test, y_test = arrays.get("test", (None, None))
-    return Source(name, x_train, y_train, x_test, y_test, tuple(info.features["label"].names))
+    return Source(name, x_train, y_train, x_test, y_test, tuple(classes))
+
+
+def _label_of(info: Any) -> Any:
+    """The feature of a data set of tensorflow_datasets that is to be predicted; None if it is not just one."""
+    key = info.supervised_keys[-1] if info.supervised_keys else None
+    return info.features[key] if isinstance(key, str) else None

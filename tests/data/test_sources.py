@@ -148,15 +148,24 @@ def test_a_path_that_does_not_exist():
         load("dir:no/such")
 
 
-def fake_tfds(parts):
-    def load(name, **kwargs):
+class ClassLabel:
+    names = ("a", "b")
+
+
+def fake_tfds(parts, supervised_keys=("image", "label")):
+    def builder(name):
         if name == "nothing":
             raise RuntimeError("no such dataset")
-        info = types.SimpleNamespace(features={"label": types.SimpleNamespace(names=["a", "b"])})
-        return parts, info
+        features = {"image": object(), "label": ClassLabel(), "species": ClassLabel(), "age": object()}
+        return types.SimpleNamespace(info=types.SimpleNamespace(features=features, supervised_keys=supervised_keys))
+
+    def load(name, **kwargs):
+        assert parts is not None, "downloaded"
+        return parts
 
     module = types.ModuleType("tensorflow_datasets")
-    module.load, module.as_numpy = load, lambda part: part
+    module.builder, module.load, module.as_numpy = builder, load, lambda part: part
+    module.features = types.SimpleNamespace(ClassLabel=ClassLabel)
     return module
 
 
@@ -167,6 +176,20 @@ def test_tfds(monkeypatch):
     assert (source.name, source.class_names, len(source.x_test)) == ("toy", ("a", "b"), 2)
     with pytest.raises(DataError, match=r"Received: nothing \(no such dataset\)"):
         load("tfds:nothing")
+
+
+def test_tfds_whose_label_has_another_name(monkeypatch):
+    """Ended in a KeyError after the download."""
+    parts = {"train": (IMAGES[..., None], LABELS)}
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", fake_tfds(parts, ("image", "species")))
+    assert load("tfds:toy").class_names == ("a", "b")
+
+
+@pytest.mark.parametrize("keys", [None, ("image", "age"), ("image", ("label", "species"))])
+def test_tfds_without_classes_is_refused_before_the_download(monkeypatch, keys):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", fake_tfds(None, keys))
+    with pytest.raises(DataError, match=r"a ClassLabel. Received: toy with supervised_keys="):
+        load("tfds:toy")
 
 
 def test_tfds_without_a_training_part(monkeypatch):
