@@ -118,7 +118,7 @@ def check_integer_labels(name: str, labels: np.ndarray) -> None:
         first = float(labels[labels != np.round(labels)][0])
         raise DataError(
             f"Labels must be whole numbers. Received: {name} with the label {first}. Encode classes as integers from "
-            "0; to predict numbers, use a space without num_classes."
+            "0; to predict numbers, use a space with num_classes=1."
         )
     if labels.size and labels.min() < 0:
         raise DataError(
@@ -145,7 +145,7 @@ def check_classes(name: str, classes: Sequence[int], num_examples: int, num_clas
         raise DataError(
             f"Labels must be 0 to the number of classes - 1, without gaps. Received: {name} with labels up to "
             f"{classes[-1]}, but none is {missing}. Encode them with np.unique(labels, return_inverse=True), or say "
-            "num_classes."
+            "which classes there are: by class_names in an .npz file, by num_classes elsewhere."
         )
     if len(classes) < 2:
         raise DataError(

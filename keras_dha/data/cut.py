@@ -65,8 +65,9 @@ def cut_arrays(
     rest, cut = rows, rows[:0]
     if fraction is not None:
         hashes = np.concatenate([content_hashes(keras.tree.flatten(x)) for x in chunks(element[0], rows)])
+        classes = _classes(element[1], builder)
         rest, cut = stratified_split(
-            len(rows), fraction, classes=_classes(element[1], builder), hashes=hashes, seed=seed
+            len(rows), fraction, classes=classes, hashes=hashes, seed=seed, remedy="change held_out"
         )
     for x in chunks(element[0], rest):
         builder.measure(x)

@@ -121,6 +121,7 @@ def _cut_test(source: Source, fraction: float) -> Source:
         classes=source.y_train,
         hashes=content_hashes([source.x_train]),
         seed=_SPLIT_SEED,
+        remedy="give a test part: x_test and y_test, or the folder test/",
     )
     return dataclasses.replace(
         source,

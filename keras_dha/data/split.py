@@ -42,6 +42,7 @@ def stratified_split(
     classes: np.ndarray | None = None,
     hashes: np.ndarray | None = None,
     seed: int = 0,
+    remedy: str = "change the fraction",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cuts about `fraction` of the examples of each class off.
 
@@ -53,6 +54,7 @@ def stratified_split(
         classes: Integers `(num_examples,)`; without them all examples are one class.
         hashes: `(num_examples,)`; examples with equal hashes fall into the same part.
         seed: Not negative. The same seed cuts the same examples.
+        remedy: What the caller's user can do beside adding examples; ends the message.
 
     Returns:
         Indices that stay and indices that are cut off, both ascending.
@@ -84,6 +86,6 @@ def stratified_split(
     if cut.all() or not cut.any():
         raise DataError(
             f"Both parts of the data must have examples. Received: {num_examples} examples, {len(first)} of them "
-            f"different, fraction={fraction}, which cuts {int(cut.sum())} off. Add examples, or change the fraction."
+            f"different, fraction={fraction}, which cuts {int(cut.sum())} off. Add examples, or {remedy}."
         )
     return np.flatnonzero(~cut), np.flatnonzero(cut)

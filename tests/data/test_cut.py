@@ -22,6 +22,11 @@ def test_arrays_are_cut_by_class():
     assert cut.train.settled_indices.tolist() == list(range(20))
 
 
+def test_a_part_without_examples_says_which_argument_to_change():
+    with pytest.raises(DataError, match=r"Add examples, or change held_out\."):
+        cut_arrays((ELEMENT[0][:4], ELEMENT[1][:4]), 0.1, 0, shuffle=True, num_classes=None)
+
+
 def test_unlabelled_examples_are_cut_all_the_same():
     cut = cut_arrays((ELEMENT[0], ELEMENT[0]), 0.2, 0, shuffle=True, num_classes=1)
     assert (cut.builder.label_kind, cut.num_held_out) == ("other", 4)

@@ -66,6 +66,11 @@ def test_npz_of_the_other_byte_order(tmp_path, dtype):
     assert np.array_equal(source.x_train[..., 0], IMAGES)
 
 
+def test_npz_too_small_to_cut_a_test_part(tmp_path):
+    with pytest.raises(DataError, match=r"Add examples, or give a test part: x_test and y_test, or the folder test/"):
+        load(save(tmp_path, x_train=IMAGES[:2], y_train=LABELS[:2]))
+
+
 def test_npz_with_names_of_classes(tmp_path):
     names = np.array(["cat", "dog", "emu"])
     source = load(save(tmp_path, x_train=IMAGES, y_train=LABELS * 2, class_names=names))

@@ -57,5 +57,7 @@ def test_hashes_without_duplicates_change_nothing():
 def test_a_part_would_be_empty():
     with pytest.raises(DataError, match=r"Received: 2 examples, 2 of them different, fraction=0\.2, which cuts 0 off"):
         stratified_split(2, 0.2)
+    with pytest.raises(DataError, match=r"Add examples, or change held_out\."):
+        stratified_split(2, 0.2, remedy="change held_out")
     with pytest.raises(DataError, match="Received: 9 examples, 1 of them different"):
         stratified_split(9, 0.5, hashes=np.zeros(9, np.uint64))
