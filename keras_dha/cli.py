@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from keras_dha import __version__
-from keras_dha.commands import SPACES, CommandError, SearchOptions
+from keras_dha.commands import CommandError, SearchOptions
+from keras_dha.commands.defaults import CELLS, CHANNELS, RECIPES, SPACES
 
 BAD_INPUT, INTERRUPTED = 2, 130
 FORMATS = ("saved_model", "litert", "onnx")
@@ -64,14 +65,15 @@ def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     search.add_argument("--data", metavar="DATA", help="digits, npz:FILE, dir:FOLDER or tfds:NAME")
     search.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for the results")
     search.add_argument("--space", choices=SPACES, help="which networks; default: nas_bench_201")
-    search.add_argument("--channels", type=_count, metavar="N", help="channels of the first cell; default: by the data")
-    search.add_argument("--cells", type=_count, metavar="N", help="number of cells; in nas_bench_201 of each stage")
-    search.add_argument("--recipe", metavar="NAME", help="the method; default: dha")
+    search.add_argument("--channels", type=_count, metavar="N", help=f"channels of the first cell; default: {CHANNELS}")
+    cells = f"number of cells; default: {CELLS['darts']} in darts, {CELLS['nas_bench_201']} a stage in nas_bench_201"
+    search.add_argument("--cells", type=_count, metavar="N", help=cells)
+    search.add_argument("--recipe", metavar="NAME", help=f"the method, one of {', '.join(RECIPES)}; default: dha")
     search.add_argument("--epochs", type=_count, metavar="N", help="of search and settling; default: by the data")
     search.add_argument("--time-budget", type=_seconds, metavar="SECONDS", help="bounds search and settling")
     search.add_argument("--batch-size", type=_count, metavar="N", help="default: by the data")
     search.add_argument("--seed", type=_natural, metavar="N", help="makes a run repeatable; default: 0")
-    flip = "training images may be mirrored left to right; default: no"
+    flip = "training images may be mirrored left to right, by a recipe that augments, such as dha; default: no"
     search.add_argument("--flip", action=argparse.BooleanOptionalAction, help=flip)
     search.add_argument("--resume", action="store_true", help="go on with the unfinished search in --out")
     search.add_argument("--quiet", action="store_true", help="no progress bar")

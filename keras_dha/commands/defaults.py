@@ -1,17 +1,33 @@
-"""The command line's defaults: everything that depends on the size of the data, in one place."""
+"""The command line's defaults: their names, and all that depends on the size of the data."""
 
 from collections.abc import Sequence
 
 SPACES = ("nas_bench_201", "darts")
+# The names of keras_dha.recipes, for --help, which must not load Keras; a test compares them.
+RECIPES = (
+    "darts",
+    "darts_prime",
+    "dha",
+    "dots",
+    "dsnas",
+    "fair_darts",
+    "gdas",
+    "ista_nas",
+    "pc_darts",
+    "proxyless",
+    "snas",
+    "toponas",
+)
+CHANNELS = 16
+CELLS = {"nas_bench_201": 1, "darts": 5}
 
 # (largest side in pixels, largest number of examples) -> settings; the first line that fits the data is taken.
 _BY_SIZE = {
-    (12, 5_000): {"channels": 16, "epochs": 60, "batch_size": 64},
-    (32, 20_000): {"channels": 16, "epochs": 40, "batch_size": 64},
-    (32, 200_000): {"channels": 16, "epochs": 50, "batch_size": 128},
+    (12, 5_000): {"epochs": 60, "batch_size": 64},
+    (32, 20_000): {"epochs": 40, "batch_size": 64},
+    (32, 200_000): {"epochs": 50, "batch_size": 128},
 }
-_LARGE = {"channels": 16, "epochs": 50, "batch_size": 64}
-_CELLS = {"nas_bench_201": 1, "darts": 5}
+_LARGE = {"epochs": 50, "batch_size": 64}
 
 
 def defaults_for(shape: Sequence[int], num_examples: int, space: str = "nas_bench_201") -> dict[str, int]:
@@ -30,4 +46,4 @@ def defaults_for(shape: Sequence[int], num_examples: int, space: str = "nas_benc
     fitting = (line for (most, many), line in _BY_SIZE.items() if side <= most and num_examples <= many)
     chosen = next(fitting, _LARGE)
     batch_size = max(1, min(chosen["batch_size"], num_examples // 4))
-    return {**chosen, "batch_size": batch_size, "cells": _CELLS[space]}
+    return {**chosen, "batch_size": batch_size, "channels": CHANNELS, "cells": CELLS[space]}

@@ -1,8 +1,21 @@
 import pytest
 
+from keras_dha import recipes
 from keras_dha.cli import parser
 from keras_dha.commands import SPACES, SearchOptions, defaults_for
+from keras_dha.commands.defaults import RECIPES
 from keras_dha.commands.search import _with_defaults
+
+
+def test_all_recipes_are_named():
+    assert sorted(RECIPES) == sorted(recipes.RECIPES), "Name the new recipe in keras_dha/commands/defaults.py, too."
+
+
+@pytest.mark.parametrize("text", [*RECIPES, "default: 16", "default: 5 in darts, 1 a stage in nas_bench_201"])
+def test_help_names_recipes_and_defaults(text, capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["search", "--help"])
+    assert text in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_the_user_gave_goes_before_defaults():
