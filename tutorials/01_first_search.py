@@ -14,9 +14,9 @@
 # One `fit` trains a network, and while it trains, chooses its operations, the augmentation of its images, its learning
 # rate and its weight decay. What comes out is a plain Keras model.
 #
-# Install with `pip install 'keras-dha[all]'`. The data are scikit-learn's handwritten digits: 1,797 images of 8 by 8
-# pixels, nothing to download. Set the environment variable `KERAS_DHA_TINY=1` to run everything in a minute or so, just
-# to see that it runs.
+# Install with `pip install '.[all]'` in a checkout. The data are scikit-learn's handwritten digits: 1,797 images of 8
+# by 8 pixels, nothing to download. Set the environment variable `KERAS_DHA_TINY=1` to run everything in a minute or so,
+# just to see that it runs.
 
 # %%
 import os

@@ -15,8 +15,8 @@
 # numbers. Any recipe searches any space. Here all of them search the same small one, on the same data, for the same
 # number of epochs, and end in the same thing: a trained Keras model.
 #
-# Install with `pip install 'keras-dha[all]'`. Set the environment variable `KERAS_DHA_TINY=1` to run everything in a
-# few minutes, just to see that it runs.
+# Install with `pip install '.[all]'` in a checkout. Set the environment variable `KERAS_DHA_TINY=1` to run everything
+# in a few minutes, just to see that it runs.
 
 # %%
 import os

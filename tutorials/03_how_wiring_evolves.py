@@ -20,8 +20,8 @@
 # `WiringEvolution` records these numbers in any search, and says in words when something goes wrong. Here it watches a
 # search that is set up to fail: few examples, half of the labels random.
 #
-# Install with `pip install 'keras-dha[all]'`. Set the environment variable `KERAS_DHA_TINY=1` to run everything in a
-# minute or so, just to see that it runs.
+# Install with `pip install '.[all]'` in a checkout. Set the environment variable `KERAS_DHA_TINY=1` to run everything
+# in a minute or so, just to see that it runs.
 
 # %%
 import os
