@@ -12,7 +12,9 @@ Tensor = Any
 class SelectiveUpdate:
     """Applies gradients to the active variables only: the others keep their value, and so do their slots.
 
-    A gradient of zero is not enough for that: momentum and decay go on moving a variable whose gradient is zero.
+    A gradient of zero is not enough for that: momentum and decay go on moving a variable whose gradient is zero. A step
+    in which no variable is active does not count in `optimizer.iterations` either, or Adam would take its averages,
+    still near zero, for those of a long history, and start with steps many times too large.
 
     Args:
         optimizer: An optimizer that has not been built yet.
@@ -61,6 +63,9 @@ class SelectiveUpdate:
             if moves is not True:
                 _, held = gated.setdefault(id(moves), (moves, []))
                 held.extend([variable, *self._slots[id(variable)]])
+        if len(gated) > 0 and all(moves is not True for _, _, moves in known):
+            counts = ops.any(ops.stack([ops.any(moves) for moves, _ in gated.values()]))
+            gated[id(counts)] = (counts, [self.optimizer._iterations])
         before = {key: [ops.copy(variable) for variable in group] for key, (_, group) in gated.items()}
         self.optimizer.apply([g for g, _, _ in known], [v for _, v, _ in known])
         for key, (moves, group) in gated.items():

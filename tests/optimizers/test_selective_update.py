@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dha.optimizers import MomentumSGD, SelectiveUpdate
+from keras_dha.optimizers import FlatUpdate, MomentumSGD, SelectiveUpdate
 
 OPTIMIZERS = {
     "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01),
@@ -77,3 +77,15 @@ def test_an_optimizer_in_use() -> None:
     optimizer.build(variables())
     with pytest.raises(ValueError, match=r"must be new. Received: optimizer='mine', built"):
         SelectiveUpdate(optimizer, variables())
+
+
+@pytest.mark.parametrize("make", [SelectiveUpdate, FlatUpdate])
+def test_steps_without_anything_active_do_not_count(make: Any) -> None:
+    first, both = keras.optimizers.Adam(0.1, beta_1=0.5), variables()
+    update = make(first, both)
+    before = [v.numpy() for v in both]
+    for due in [False] * 300 + [True]:
+        update.apply(GRADIENTS, both, [tf.constant(due)] * 2)
+    assert int(first.iterations) == 1
+    for old, new, gradient in zip(before, both, GRADIENTS):  # the first step of Adam is the rate, whatever came before
+        np.testing.assert_allclose(new.numpy(), old - 0.1 * np.sign(gradient), rtol=1e-5)
