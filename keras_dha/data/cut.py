@@ -138,14 +138,15 @@ def cut_dataset(
     return Cut(train, held_out, reading.builder, num_held_out, reading.batch_size)
 
 
-def given_held_out(data: Any, seed: int, *, shuffle: bool, like: SummaryBuilder) -> tuple[Part, int]:
-    """A held-out part that was given apart.
+def given_part(name: str, data: Any, seed: int, *, shuffle: bool, like: SummaryBuilder) -> tuple[Part, int]:
+    """A part that was given apart from the training data, such as the held-out one.
 
     Args:
+        name: What messages call it.
         data: `(x, y)`, `(x, y, sample_weight)`, `tf.data.Dataset` or `keras.utils.PyDataset`.
         seed: Whole number from 0.
         shuffle: Whether arrays are drawn in random order.
-        like: Has summed up the training part; the held-out part must have the same shapes and dtypes.
+        like: Has summed up the training part; this part must have the same shapes and kinds of numbers.
 
     Returns:
         The part and how many examples it has.
@@ -153,14 +154,14 @@ def given_held_out(data: Any, seed: int, *, shuffle: bool, like: SummaryBuilder)
     Raises:
         DataError: If it cannot be trained on together with the training part.
     """
-    builder = SummaryBuilder(like.num_classes, part="held_out ")
+    builder = SummaryBuilder(like.num_classes, part=f"{name} ")
     part: Part
     if is_stream(data):
-        part = DatasetPart(read(as_dataset("held_out", data), builder).dataset)
+        part = DatasetPart(read(as_dataset(name, data), builder).dataset)
     elif isinstance(data, (tuple, list)) and len(data) in (2, 3):
-        element = as_element("held_out ", *data)
+        element = as_element(f"{name} ", *data)
         lengths = _lengths(element)
-        checks.check_same_length({f"held_out {name}": length for name, length in lengths.items()})
+        checks.check_same_length({f"{name} {array}": length for array, length in lengths.items()})
         rows = np.arange(next(iter(lengths.values())))
         for chunk in chunks(element, rows):
             builder.update(*chunk)
@@ -168,22 +169,27 @@ def given_held_out(data: Any, seed: int, *, shuffle: bool, like: SummaryBuilder)
         part = ArrayPart(element, rows, rows, (seed, _HELD_OUT) if shuffle else None)
     else:
         raise DataError(
-            "held_out must be a fraction, (x, y), (x, y, sample_weight), a dataset or None. Received: held_out of "
-            f"{type(data).__name__}. Give one of these."
+            f"{name} must be {'a fraction, ' if name == 'held_out' else ''}(x, y), (x, y, sample_weight) or a dataset. "
+            f"Received: {name} of {type(data).__name__}. Give one of these."
         )
-    for name in ("inputs", "labels"):
-        _check_same_specs(name, getattr(like, name), getattr(builder, name))
+    for what in ("inputs", "labels"):
+        _check_same_specs(name, what, getattr(like, what), getattr(builder, what))
     return part, builder.num_examples
 
 
-def _check_same_specs(name: str, train: Any, held_out: Any) -> None:
-    specs = [keras.tree.flatten(train), keras.tree.flatten(held_out)]
+def _check_same_specs(name: str, what: str, train: Any, given: Any) -> None:
+    specs = [keras.tree.flatten(train), keras.tree.flatten(given)]
     if len(specs[0]) != len(specs[1]):
         raise DataError(
-            f"Training part and held_out must have the same {name}. Received: {len(specs[0])} arrays, {len(specs[1])} "
-            "in held_out. Prepare both in the same way."
+            f"Training part and {name} must have the same {what}. Received: {len(specs[0])} arrays, {len(specs[1])} "
+            f"in {name}. Prepare both in the same way."
         )
-    names = (f"the training part's {name}", f"held_out's {name}")
+    names = (f"the training part's {what}", f"{name}'s {what}")
     for a, b in zip(*specs):
-        dtypes = [a.dtype, b.dtype] if name == "inputs" else ["any", "any"]  # a label 1 is 1 in each dtype
-        checks.check_same_format(names, [a.shape, b.shape], dtypes)
+        # A label 1 is 1 in each dtype, and a pixel 0.5 in each float.
+        same = what == "labels" or _kind(a.dtype) == _kind(b.dtype)
+        checks.check_same_format(names, [a.shape, b.shape], ["any", "any"] if same else [a.dtype, b.dtype])
+
+
+def _kind(dtype: str) -> str:
+    return dtype.rstrip("0123456789")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_dha.data import checks
 from keras_dha.data.array_part import as_element
 from keras_dha.data.checks import DataError
-from keras_dha.data.cut import cut_arrays, cut_dataset, given_held_out
+from keras_dha.data.cut import cut_arrays, cut_dataset, given_part
 from keras_dha.data.data_summary import DataSummary
 from keras_dha.data.dataset_part import is_stream
 from keras_dha.data.part import Part, Progress
@@ -36,6 +36,7 @@ class PairedData:
         batch_size: Examples in each batch. Default: 32, or all examples if there are fewer; a dataset has its own.
         held_out: A fraction of the examples; or other examples, as `(x, y)`, `(x, y, sample_weight)` or a dataset; or
             None for no held-out part.
+        validation_data: Examples as `held_out` takes them, or None: checked against the training part, and not used.
         seed: Whole number from 0. The order of examples in memory is a function of `(seed, epoch)` only.
         shuffle: Whether examples in memory are drawn in random order; a streamed dataset has its own.
         num_classes: How many classes there shall be; None or 1 leaves open whether labels are classes.
@@ -77,6 +78,7 @@ class PairedData:
         *,
         batch_size: int | None = None,
         held_out: Any = 0.2,
+        validation_data: Any = None,
         seed: int = 0,
         shuffle: bool = True,
         num_classes: int | None = None,
@@ -103,8 +105,10 @@ class PairedData:
         self.batch_size: int = cut.batch_size or (min(32, num_examples) if batch_size is None else batch_size)
         checks.check_batch_size(self.batch_size, num_examples)
         if held_out is not None and fraction is None:
-            part, size = given_held_out(held_out, seed, shuffle=shuffle, like=cut.builder)
+            part, size = given_part("held_out", held_out, seed, shuffle=shuffle, like=cut.builder)
             cut = dataclasses.replace(cut, held_out=part, num_held_out=size)
+        if validation_data is not None:
+            given_part("validation_data", validation_data, seed, shuffle=False, like=cut.builder)
         self.summary: DataSummary = cut.builder.summary(cut.num_held_out)
         self.steps_per_epoch: int = -(-num_examples // self.batch_size)
         self.train_indices = cut.train_indices

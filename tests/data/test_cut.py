@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_dha.data.array_part import ArrayPart
 from keras_dha.data.checks import DataError
-from keras_dha.data.cut import cut_arrays, cut_dataset, given_held_out
+from keras_dha.data.cut import cut_arrays, cut_dataset, given_part
 from keras_dha.data.data_summary import SummaryBuilder
 from keras_dha.data.dataset_part import DatasetPart
 
@@ -45,7 +45,7 @@ def test_a_dataset_is_kept_only_to_be_cut_and_if_it_fits(fraction, limit, kind):
 def test_a_held_out_part_given_apart(data, kind):
     like = SummaryBuilder(num_classes=2)
     like.update(ELEMENT[0].astype(np.float64 if kind is DatasetPart else np.float32), ELEMENT[1])
-    part, size = given_held_out(data, 0, shuffle=True, like=like)
+    part, size = given_part("held_out", data, 0, shuffle=True, like=like)
     assert isinstance(part, kind)
     assert size == 20
 
@@ -53,6 +53,6 @@ def test_a_held_out_part_given_apart(data, kind):
 def test_a_held_out_part_may_lack_classes_but_not_have_others():
     like = SummaryBuilder(num_classes=2)
     like.update(ELEMENT[0].astype(np.float32), ELEMENT[1])
-    assert given_held_out((ELEMENT[0][:1], [0]), 0, shuffle=True, like=like)[1] == 1
+    assert given_part("held_out", (ELEMENT[0][:1], [0]), 0, shuffle=True, like=like)[1] == 1
     with pytest.raises(DataError, match="Received: held_out y with the label 2"):
-        given_held_out((ELEMENT[0], ELEMENT[1] + 1), 0, shuffle=True, like=like)
+        given_part("held_out", (ELEMENT[0], ELEMENT[1] + 1), 0, shuffle=True, like=like)
