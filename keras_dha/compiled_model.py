@@ -30,6 +30,7 @@ class CompiledModel(PhasedModel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.base_learning_rate = self._state("base_learning_rate")
+        self.architecture_steps = self._state("architecture_steps")  # until the last epoch's end
         self._updates: dict[str, SelectiveUpdate] = {}
 
     def compile(
@@ -63,13 +64,14 @@ class CompiledModel(PhasedModel):
         }
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if loss is None else loss
         metrics = ["accuracy"] if metrics is None else metrics
-        self._check_optimizers(used)
+        self._check_optimizers(used, kwargs.get("auto_scale_loss"))
         self._compile_arguments = {**used, "loss": loss, "metrics": metrics, **kwargs}
         # Now, for training changes the optimizers' rates, and takes the decay out of them.
         self._compile_serialized = {
             name: keras.saving.serialize_keras_object(value) for name, value in self._compile_arguments.items()
         }
         kwargs.setdefault("auto_scale_loss", False)  # gradients of several losses go to several optimizers
+        kwargs.setdefault("jit_compile", False)  # "auto" is XLA on a GPU, for which a policy has no static shapes
         super().compile(optimizer=used["optimizer"], loss=loss, metrics=metrics, **kwargs)
         self.architecture_optimizer = used["architecture_optimizer"]
         self.augmentation_optimizer = used["augmentation_optimizer"]
@@ -77,12 +79,27 @@ class CompiledModel(PhasedModel):
         self._take_over_rates(start=optimizer is not None)
         self._build_optimizers()
 
-    def _check_optimizers(self, optimizers: dict[str, keras.optimizers.Optimizer]) -> None:
+    def _check_optimizers(self, optimizers: dict[str, keras.optimizers.Optimizer], auto_scale_loss: Any) -> None:
         used = [name for name, optimizer in optimizers.items() if optimizer.built]
         if used or len({id(optimizer) for optimizer in optimizers.values()}) < len(optimizers):
             raise ValueError(
                 "Each role must have a new optimizer of its own. Received: "
                 f"{used or sorted(optimizers)} in use already, or the same one twice. Make another one for each."
+            )
+        scaled = [
+            name
+            for name, optimizer in optimizers.items()
+            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor
+        ]
+        if scaled or auto_scale_loss:
+            raise ValueError(
+                "A search must not scale its losses: several of them go to several optimizers. Received: "
+                f"auto_scale_loss={auto_scale_loss}, loss scaling in {scaled}. In half precision take 'mixed_bfloat16'."
+            )
+        if averaged := [name for name, optimizer in optimizers.items() if optimizer.use_ema]:
+            raise ValueError(
+                "An optimizer of a search must not average its weights (use_ema), for options come and go. Received: "
+                f"use_ema=True in {averaged}. Train the derived model on with such an optimizer."
             )
         learns = any(isinstance(part, LearningRate) for part in self.learned)
         if learns and has_schedule(optimizers["optimizer"]):
@@ -97,17 +114,29 @@ class CompiledModel(PhasedModel):
             self.base_learning_rate.assign(self.optimizer.learning_rate)
         for part in self.learned:
             if isinstance(part, LearningRate) and start and number(self.steps) == 0:
-                part.assign(number(self.base_learning_rate))
+                _start_at(part, "learning_rate", number(self.base_learning_rate))
             if isinstance(part, WeightDecay) and self.optimizer.weight_decay:
                 if number(self.steps) == 0:
-                    part.assign(self.optimizer.weight_decay)
+                    _start_at(part, "weight_decay", self.optimizer.weight_decay)
                 self.optimizer.weight_decay = None
+
+    def _fresh_compile_arguments(self) -> tuple[Any, Any, Any]:
+        """Optimizer, loss and metrics as they were given, with no state: losses have none."""
+        optimizer = self._compile_arguments["optimizer"]
+        schedule = getattr(optimizer, "_learning_rate", None)
+        own = {type(part).__name__: type(part) for part in (optimizer, schedule)}  # users' own need no registering
+        with keras.saving.custom_object_scope(own):
+            fresh = keras.saving.deserialize_keras_object(self._compile_serialized["optimizer"])
+        metrics = keras.tree.map_structure(_copy_of_metric, self._compile_arguments["metrics"])
+        return fresh, self._compile_arguments["loss"], metrics
 
     def _build_optimizers(self) -> None:
         parts = roles.partition(self.trainable_variables)
         self._updates = {role: _update_of(getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()}
         branches = self.supernet.branch_variables() if self.supernet else []
-        self._gates = {id(variable): (name, position) for variable, name, position in branches}
+        self._gates: dict[int, list[tuple[str, int]]] = {}  # an option's layers may be another one's, too
+        for variable, name, position in branches:
+            self._gates.setdefault(id(variable), []).append((name, position))
 
     def plain_step(
         self, variables: Sequence[keras.Variable], gradients: Sequence[Tensor], rate: Tensor
@@ -126,6 +155,21 @@ class CompiledModel(PhasedModel):
             reached.append(value - step)
         return reached
 
+    @property
+    def _is_bilevel(self) -> bool:
+        """Whether the architecture, where it is searched, learns from held-out batches."""
+        return self.supernet is not None and self.recipe.architecture_loss != "training"
+
+    @property
+    def needs_held_out(self) -> bool:
+        """Whether the search learns anything from held-out batches."""
+        return bool(self.learned) or self._is_bilevel
+
+    @property
+    def _holds_out(self) -> bool:
+        """Whether steps, as the graphs are, learn from held-out batches."""
+        return self.needs_held_out and not self._settled_in_graph
+
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, serialized."""
         if not self.compiled:
@@ -140,6 +184,27 @@ class CompiledModel(PhasedModel):
 def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether the learning rate follows a schedule of the optimizer's own."""
     return not isinstance(optimizer.learning_rate, keras.Variable)
+
+
+def _copy_of_metric(metric: Any) -> Any:
+    if not isinstance(metric, keras.metrics.Metric):
+        return metric  # a name, or a function, of which Keras makes a metric for each model
+    function = getattr(metric, "_fn", None)
+    own = {type(metric).__name__: type(metric), getattr(function, "__name__", ""): function}
+    with keras.saving.custom_object_scope(own):
+        return type(metric).from_config(metric.get_config())
+
+
+def _start_at(part: Hyperparameter, name: str, value: float) -> None:
+    low, high = part.bounds
+    if not low * (1.0 - 1e-6) <= value <= high * (1.0 + 1e-6):  # the optimizer keeps it in float32
+        kind = type(part).__name__
+        raise ValueError(
+            f"Where the {name} of the optimizer starts to be learned must lie within its bounds. Received: "
+            f"{name}={value:g}, bounds={part.bounds}. Give SearchModel hyperparameters with "
+            f"{kind}({value:g}, bounds=({value / 10:g}, {value * 10:g})), or without a {kind}."
+        )
+    part.assign(value)
 
 
 def _update_of(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> SelectiveUpdate:

@@ -12,6 +12,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dha.argument_checks import (
+    check_backend,
+    check_fit_arguments,
+    check_held_out,
+    check_inputs,
+    check_kinds,
+)
 from keras_dha.conductor import Conductor
 from keras_dha.data import DataSummary, PairedData
 from keras_dha.derivation import FixedChooser, inherit_weights
@@ -20,7 +27,7 @@ from keras_dha.exports import export_model
 from keras_dha.hyperparameters import WeightDecay
 from keras_dha.layers import ImageScaling, with_fused_normalization
 from keras_dha.phased_model import number
-from keras_dha.recipes import Recipe, dha
+from keras_dha.recipes import RECIPES, Recipe, dha
 from keras_dha.search_trainer import SearchTrainer
 from keras_dha.spaces import Decisions, SearchSpace
 from keras_dha.supernet import Supernet
@@ -80,8 +87,9 @@ class SearchModel(SearchTrainer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
+        check_backend()
         super().__init__(**kwargs)
-        _check_kinds(space, recipe)
+        check_kinds(space, recipe)
         self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
         if seed is not None:
             keras.utils.set_random_seed(seed)  # after the space was asked, which may have to build a network for it
@@ -93,6 +101,7 @@ class SearchModel(SearchTrainer):
         chosen = {name: part for name, part in given.items() if not (isinstance(part, str) and part == FROM_RECIPE)}
         recipe = (recipe or dha()).replace(**chosen)
         self.recipe = recipe.with_parts(_seeded(recipe.parts(), self.seed))
+        _take_over(recipe, self.recipe)
         self.space = space
         self.schedule_state = {
             name: self._state(name, start=value) for name, value in self.recipe.schedule.initial_state().items()
@@ -143,7 +152,9 @@ class SearchModel(SearchTrainer):
 
     def end_search_epoch(self) -> bool:
         """Lets each relaxation take stock after an epoch of search; says whether nothing is open any more."""
-        if not bool(self.recipe.schedule.architecture_moves(number(self.progress))):
+        steps, before = number(self.architecture_optimizer.iterations), number(self.architecture_steps)
+        self.architecture_steps.assign(steps)
+        if steps == before:
             return False  # what was not allowed to move has not come to rest
         for relaxation in self.choice_relaxations:
             relaxation.on_epoch_end()
@@ -203,17 +214,20 @@ class SearchModel(SearchTrainer):
             ValueError: If the data or an argument cannot be used; before any training.
         """
         started = time.monotonic()
-        _check_fit_arguments(epochs, time_budget, kwargs)
+        check_fit_arguments(epochs, time_budget, callbacks, kwargs)
+        check_held_out(held_out, needed=self.needs_held_out)
         data = PairedData(
             x,
             y,
             sample_weight,
             batch_size=batch_size,
             held_out=held_out if self.needs_held_out else None,
+            validation_data=None if "validation_steps" in kwargs else validation_data,  # which may have no end
             seed=self.seed,
             shuffle=shuffle,
             num_classes=self.space.num_classes,
         )
+        check_inputs(data.summary, self.network.input)
         conductor = Conductor(data, epochs, time_budget, started)
         # Outside of its strategy's scope, what callbacks assign would reach the first replica only.
         with self.distribute_strategy.scope():
@@ -289,12 +303,8 @@ class SearchModel(SearchTrainer):
             scaled = self.scaling.as_rescaling()(inputs) if self.scaling else inputs
             model = keras.Model(inputs, network(scaled), name="derived")
         if self.compiled:
-            # Copies, for optimizers and metrics have a state; losses have none.
-            config = self.get_compile_config()
-            optimizer, metrics = (
-                keras.saving.deserialize_keras_object(config[name]) for name in ("optimizer", "metrics")
-            )
-            model.compile(optimizer, loss=self._compile_arguments["loss"], metrics=metrics)
+            optimizer, loss, metrics = self._fresh_compile_arguments()
+            model.compile(optimizer, loss=loss, metrics=metrics)
         return model
 
     def _derived_network(self) -> keras.Model:
@@ -337,7 +347,7 @@ class SearchModel(SearchTrainer):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SearchModel":
         """A model from what `get_config` returned."""
         space = keras.saving.deserialize_keras_object(config["space"], custom_objects=custom_objects)
-        recipe = dha().with_parts(config["parts"])
+        recipe = RECIPES.get(config["parts"]["name"], dha)().with_parts(config["parts"])  # for its optimizers
         dtype = keras.dtype_policies.deserialize(config["dtype"])
         model = cls(space, recipe, decisions=config["decisions"], seed=config["seed"], name=config["name"], dtype=dtype)
         model.raw_dtype = config["raw_dtype"]
@@ -349,30 +359,6 @@ def _as_tuple(parts: Any) -> Any:
     return tuple(parts or ()) if isinstance(parts, (Sequence, type(None))) else parts
 
 
-def _check_kinds(space: Any, recipe: Any) -> None:
-    for name, value, kind in (("space", space, SearchSpace), ("recipe", recipe or dha(), Recipe)):
-        if not isinstance(value, kind):
-            raise TypeError(
-                f"{name} must be a {kind.__name__}. Received: {name}={value!r}. "
-                "For example SearchModel(keras_dha.spaces.NASBench201Space((28, 28, 1), 10), keras_dha.recipes.dha())."
-            )
-
-
-def _check_fit_arguments(epochs: int, time_budget: float | None, others: Mapping[str, Any]) -> None:
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1. Received: epochs={epochs}. A time_budget ends a fit earlier.")
-    if time_budget is not None and not time_budget > 0:
-        raise ValueError(
-            f"time_budget must be positive seconds, or None. Received: time_budget={time_budget}. Leave it out."
-        )
-    unusable = sorted({"class_weight", "steps_per_epoch", "validation_split"} & {k for k, v in others.items() if v})
-    if unusable:
-        raise ValueError(
-            f"fit must split and count the data itself. Received: {', '.join(unusable)}. "
-            "Give sample_weight for class_weight, validation_data for validation_split, and leave steps_per_epoch out."
-        )
-
-
 def _seeded(parts: dict[str, Any], seed: int) -> dict[str, Any]:
     """Serialized parts, each random one with a seed of its own made of `seed`, so that none depends on the others."""
     seeded = dict(parts)
@@ -381,6 +367,15 @@ def _seeded(parts: dict[str, Any], seed: int) -> dict[str, Any]:
             own = int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) >> 1
             seeded[name] = {**parts[name], "config": {**parts[name]["config"], "seed": own}}
     return seeded
+
+
+def _take_over(given: Recipe, own: Recipe) -> None:
+    """Gives the parts of a recipe what those that they were made of had learned."""
+    for old, new in zip((given.augmentation, *given.hyperparameters), (own.augmentation, *own.hyperparameters)):
+        if old is not None and new is not None and old.built and new.built:
+            new.set_weights(old.get_weights())
+    if own.augmentation is not None:
+        own.augmentation.set_phase(settled=False)
 
 
 def _pixel_range(summary: DataSummary) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """The one training step of a search."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ class SearchTrainer(CompiledModel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.baseline = self._state("baseline")
+        self.baseline_losses = self._state("baseline_losses")
         self._held_out_loss = keras.metrics.Mean(name="held_out_loss")
 
     def forward(self, inputs: Any, training: bool | None) -> tuple[Any, dict[str, Tensor]]:
@@ -119,18 +121,19 @@ class SearchTrainer(CompiledModel):
         """`sg(loss - baseline) * log p`: its gradient is the score-function estimate of the drawn choices."""
         if self._settled_in_graph or self.supernet is None:
             return 0.0
-        advantage = ops.where(self.steps > 0, ops.stop_gradient(loss) - self.baseline, 0.0)
+        advantage = ops.where(self.baseline_losses > 0, ops.stop_gradient(loss) - self.baseline, 0.0)
         relaxations = self.supernet.relaxations
         return advantage * sum(
             relaxations[name].log_probability(relaxations[name].logits, weights)
             for name, weights in choice_weights.items()
         )
 
-    def _follow(self, loss: Tensor) -> None:
-        """Moves the baseline: the mean of the losses so far, later a moving one."""
-        seen = ops.cast(self.steps, "float32")
-        memory = ops.minimum(0.95, seen / (seen + 1.0))
+    def _follow(self, loss: Tensor, measured: Tensor | bool = True) -> None:
+        """Moves the baseline, if the loss was measured: the mean of the losses so far, later a moving one."""
+        seen = ops.convert_to_tensor(self.baseline_losses)
+        memory = ops.where(measured, ops.minimum(0.95, seen / (seen + 1.0)), 1.0)
         self.baseline.assign(memory * self.baseline + (1.0 - memory) * loss)
+        self.baseline_losses.assign_add(ops.cast(measured, "float32"))
 
     def _update_augmentation(self, draws: Any, y: Any, y_pred: Any, variables: Sequence[keras.Variable]) -> None:
         if self.augmentation is None:
@@ -221,7 +224,7 @@ class SearchTrainer(CompiledModel):
 
         nothing = [ops.zeros(v.shape, v.dtype) for v in logits]
         loss, *gradients = tf.cond(due, measured, lambda: [ops.convert_to_tensor(self.baseline), *nothing])
-        self._follow(loss)
+        self._follow(loss, due)
         self._log_held_out(loss, due)
         return gradients
 
@@ -263,21 +266,22 @@ class SearchTrainer(CompiledModel):
 
     def _update_weights(
         self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], choice_weights: Any, held_out: Any
-    ) -> list[Tensor]:
-        """One step of the weights; returns what they were, if hyper-parameters will want to know."""
+    ) -> list[tuple[Tensor, Any]]:
+        """One step of the weights; what they were and whether they moved, if hyper-parameters will want to know."""
         learning_rate = self._learning_rate()
         if not has_schedule(self.optimizer):
             self.optimizer.learning_rate.assign(learning_rate)
         learns = held_out is not None and bool(self.learned) and not self._settled_in_graph
-        before = [ops.copy(variable) for variable in variables] if learns else []
         known = [(g, v) for g, v in zip(gradients, variables) if g is not None]
+        before = [(variable, ops.copy(variable)) for variable in variables] if learns else []
         gradients, variables = [g for g, _ in known], [v for _, v in known]
         active = self._active(variables, choice_weights)
         for part in self.learned:
             if isinstance(part, WeightDecay):
                 gradients = part.apply(variables, gradients, learning_rate, active)
         self._updates[roles.WEIGHT].apply(gradients, variables, active)
-        return before
+        moves = {id(variable): moved for variable, moved in zip(variables, active)}
+        return [(value, moves.get(id(variable), False)) for variable, value in before]
 
     def _learning_rate(self) -> Tensor:
         """The rate of this step: the optimizer's own schedule, or the learned or constant one, annealed."""
@@ -299,10 +303,18 @@ class SearchTrainer(CompiledModel):
             if self.supernet.relaxations[name].sparse
             for position in range(weights.shape[0])
         }
-        return [ran.get(self._gates.get(id(variable), ("", 0)), True) for variable in variables]
+        active: list[Any] = []
+        for variable in variables:
+            flags = [ran.get(place, True) for place in self._gates.get(id(variable), [("", 0)])]
+            active.append(True if any(flag is True for flag in flags) else functools.reduce(ops.logical_or, flags))
+        return active
 
     def _update_hyperparameters(
-        self, held_out: Any, differentiate: Any, variables: Sequence[keras.Variable], before: Sequence[Tensor]
+        self,
+        held_out: Any,
+        differentiate: Any,
+        variables: Sequence[keras.Variable],
+        before: Sequence[tuple[Tensor, Any]],
     ) -> None:
         """One step along the gradient of the held-out loss at the weights that were just reached."""
         due = ops.equal(self.steps % self.recipe.schedule.hyperparameters_every, 0)
@@ -311,9 +323,9 @@ class SearchTrainer(CompiledModel):
         def measured() -> list[Tensor]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             gradients, loss, _, _ = differentiate(self.scaling(x) if self.scaling else x, y, sample_weight)
-            known = [(g, v, w) for g, v, w in zip(gradients, variables, before) if g is not None]
-            gradients, old = [g for g, _, _ in known], [w for _, _, w in known]
-            moved = [ops.subtract(v, w) for _, v, w in known]
+            known = [(g, v, *w) for g, v, w in zip(gradients, variables, before) if g is not None]
+            gradients, moved = [g for g, *_ in known], [ops.subtract(v, w) for _, v, w, _ in known]
+            old = [w if moves is True else ops.where(moves, w, 0.0) for _, _, w, moves in known]
             return [loss, *(part.hypergradient(gradients, moved, old, learning_rate) for part in self.learned)]
 
         loss, *slopes = tf.cond(due, measured, lambda: [tf.zeros(())] * (1 + len(self.learned)))
@@ -360,21 +372,6 @@ class SearchTrainer(CompiledModel):
             if keras.backend.is_float_dtype(variable.dtype):
                 parts = self.distribute_strategy.experimental_local_results(variable.value)
                 variable.assign(sum(part.numpy() for part in parts) / len(parts))
-
-    @property
-    def _is_bilevel(self) -> bool:
-        """Whether the architecture, where it is searched, learns from held-out batches."""
-        return self.supernet is not None and self.recipe.architecture_loss != "training"
-
-    @property
-    def needs_held_out(self) -> bool:
-        """Whether the search learns anything from held-out batches."""
-        return bool(self.learned) or self._is_bilevel
-
-    @property
-    def _holds_out(self) -> bool:
-        """Whether steps, as the graphs are, learn from held-out batches."""
-        return self.needs_held_out and not self._settled_in_graph
 
     def get_metrics_result(self) -> dict[str, Tensor]:
         """As in Keras; without the held-out loss where nothing is held out."""

@@ -145,7 +145,7 @@ def test_a_rate_cannot_be_learned_and_scheduled() -> None:
 
 
 def test_one_optimizer_for_two_roles() -> None:
-    model, optimizer = search_model(**PLAIN, augmentation=None), keras.optimizers.Adam()
+    model, optimizer = search_model(**PLAIN, augmentation=None), keras.optimizers.Adam(0.01)
     with pytest.raises(ValueError, match=r"new optimizer of its own\. Received: .*the same one twice"):
         model.compile(optimizer, architecture_optimizer=optimizer)
     model.compile(optimizer)
@@ -382,3 +382,128 @@ def test_a_dynamic_schedule_keeps_its_state_in_the_model() -> None:
     fit(model)
     assert float(model.schedule_state["fisher_trace"].numpy()) > 0
     assert {"fisher_trace", "threshold"} <= {variable.name for variable in model.weights}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class SharedSpace(TinySpace):
+    """Two options of which one is the other's layer with something behind it."""
+
+    def build(self, choose: Any) -> keras.Model:
+        inputs = keras.Input(self.input_shape)
+        x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
+        both = keras.layers.Conv2D(4, 3, padding="same", name="both")
+        options = {"plain": lambda: both, "relu": lambda: keras.Sequential([both, keras.layers.ReLU()])}
+        x = keras.layers.GlobalAveragePooling2D()(choose.op("edge", options)(x))
+        return keras.Model(inputs, keras.layers.Dense(self.num_classes)(x))
+
+
+@pytest.mark.parametrize("option", [0, 1])
+def test_a_layer_of_two_options_is_trained_by_both(option: int) -> None:
+    model = search_model(space=SharedSpace(), **OFF, relaxation=OneHotSample())
+    model.compile(keras.optimizers.SGD(0.05))
+    model.supernet.relaxations["edge"].logits.assign([30.0, -30.0] if option == 0 else [-30.0, 30.0])
+    branches = [v for v, *_ in model.supernet.branch_variables() if len(v.shape) == 4]
+    before = [v.numpy() for v in branches]
+    model.train_on_batch(X[:16], Y[:16])
+    assert any(not np.array_equal(v.numpy(), old) for v, old in zip(branches, before))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class WatchedDecay(WeightDecay):
+    """Keeps the weights that it was shown."""
+
+    def log_gradient(self, held_out_gradients: Any, displacement: Any, weights: Any, learning_rate: Any) -> Any:
+        self.shown = [keras.ops.convert_to_numpy(weight) for weight in weights]
+        return super().log_gradient(held_out_gradients, displacement, weights, learning_rate)
+
+
+def test_a_branch_that_rested_did_not_decay() -> None:  # so its weights are no part of the decay's hypergradient
+    model = search_model(**PLAIN, augmentation=None, hyperparameters=(WatchedDecay(),), relaxation=OneHotSample())
+    model.compile(keras.optimizers.SGD(0.05), run_eagerly=True)
+    ran: list[int] = []
+
+    def seen(forward: Any = model.forward) -> Any:
+        def watched(inputs: Any, training: Any) -> Any:
+            outputs, weights = forward(inputs, training)
+            ran.append(int(np.argmax(weights["edge"])))
+            return outputs, weights
+
+        return watched
+
+    model.forward = seen()
+    model.supernet.relaxations["node"].logits.assign([-30.0, -30.0, 30.0, -30.0])  # what comes through the edge
+    model.supernet.relaxations["edge"].logits.assign([0.0, 0.0, -30.0])
+    for _ in range(60):
+        ran.clear()
+        model.train_step({"train": (X[:16], Y[:16]), "held_out": HELD_OUT})
+        if len(ran) == 2 and ran[0] != ran[1]:  # trained with one option, measured with the other
+            break
+    rested = [w for w in model.learned[0].shown if w.shape == ((3, 3, 4, 4), (1, 1, 4, 4))[ran[1]]]
+    assert rested
+    assert not any(w.any() for w in rested)
+
+
+def test_a_baseline_follows_measured_losses_only() -> None:
+    model = search_model(**PLAIN)
+    model.steps.assign(1000)
+    model._follow(0.0, False)
+    assert float(model.baseline_losses) == 0.0
+    model._follow(2.0, True)
+    assert float(model.baseline) == 2.0
+    model._follow(5.0, False)
+    assert (float(model.baseline), float(model.baseline_losses)) == (2.0, 1.0)
+
+
+def test_what_parts_had_learned_is_taken_over() -> None:
+    policy = PairPolicy(("Identity", "Brightness"))
+    policy.logits.assign([[1.0, 2.0], [3.0, 4.0]])
+    rate = LearningRate(0.05, bounds=(0.005, 0.5))
+    rate.assign(0.02)
+    model = search_model(augmentation=PairPolicy.from_policy(policy.policy()), hyperparameters=(rate,))
+    np.testing.assert_allclose(model.augmentation.probabilities(), policy.probabilities(), rtol=1e-5)
+    assert float(model.augmentation.magnitude) == policy.search_magnitude
+    assert list(model.hyperparameters().values()) == pytest.approx([0.02])
+
+
+def test_a_loaded_model_has_its_recipes_optimizers() -> None:
+    again = SearchModel.from_config(SearchModel(TinySpace(), keras_dha.recipes.darts()).get_config())
+    again.compile()
+    expected = keras_dha.recipes.darts().architecture_optimizer()
+    assert again.architecture_optimizer.get_config()["learning_rate"] == pytest.approx(float(expected.learning_rate))
+
+
+def test_xla_is_left_off_unless_it_is_asked_for() -> None:  # Keras turns it on by itself on a GPU
+    model = search_model()
+    model.compile()
+    assert model.jit_compile is False
+
+
+def test_derive_with_what_keras_cannot_find_by_name() -> None:
+    def share(y: Any, y_pred: Any) -> Any:
+        return keras.ops.mean(keras.ops.cast(keras.ops.argmax(y_pred, -1) == keras.ops.cast(y, "int32"), "float32"))
+
+    class OwnSGD(keras.optimizers.SGD):
+        pass
+
+    model = search_model(**PLAIN, **OFF, decisions={"edge": "conv", "node": "1/skip"})
+    metrics = [share, "accuracy", keras.metrics.MeanMetricWrapper(share, name="wrapped")]
+    model.compile(OwnSGD(0.02), metrics=metrics)
+    derived = model.derive()
+    derived.evaluate(X, Y, verbose=0)
+    assert isinstance(derived.optimizer, OwnSGD)
+    assert derived.optimizer is not model.optimizer
+
+
+def test_a_search_in_which_the_architecture_had_no_step_is_not_at_rest() -> None:
+    from keras_dha.relaxations import SparseCode
+
+    schedule = Schedule(search_fraction=0.9, warmup_fraction=0.0, architecture_every=1000)
+    model = search_model(**PLAIN, **OFF, relaxation=SparseCode(tolerance=100.0), schedule=schedule)
+    model.compile()
+    model.steps.assign(1)
+    model.train_on_batch(X[:16], Y[:16])
+    assert not model.end_search_epoch()
+    assert not any(part.settled for part in model.choice_relaxations)
+    model.steps.assign(1000)
+    model.train_on_batch(X[:16], Y[:16])
+    assert model.end_search_epoch()

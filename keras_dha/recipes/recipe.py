@@ -12,6 +12,7 @@ from keras_dha.relaxations import Relaxation
 from keras_dha.schedules import Schedule
 
 _ARCHITECTURE_LOSSES = ("training", "held_out", "unrolled", "unrolled_exact")
+_OF_A_POLICY = ("augment", "loss", "entropy", "policy", "set_phase")
 _FOLDERS = {"relaxation": "relaxations", "augmentation": "augmentation", "schedule": "schedules"}
 
 
@@ -56,6 +57,14 @@ class Recipe:
                     f"The {name} of a recipe must be one of keras_dha's, as an object. "
                     f"Received: {name}={getattr(self, name)!r}. Take one from keras_dha.{_FOLDERS[name]}."
                 )
+        lacks = [
+            name for name in _OF_A_POLICY if self.augmentation is not None and not hasattr(self.augmentation, name)
+        ]
+        if lacks:
+            raise TypeError(
+                f"A policy must have {', '.join(_OF_A_POLICY)}. Received: augmentation={self.augmentation!r}, without "
+                f"{', '.join(lacks)}. Give a PairPolicy; what nothing is learned about belongs in its base=."
+            )
         if self.architecture_loss not in _ARCHITECTURE_LOSSES:
             raise ValueError(
                 f"architecture_loss must be one of {_ARCHITECTURE_LOSSES}. "

@@ -1,0 +1,104 @@
+"""What a search model and its `fit` must be given; errors come before anything is built or trained."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keras_dha.data import DataSummary
+from keras_dha.data.checks import DataError
+from keras_dha.recipes import Recipe, dha
+from keras_dha.spaces import SearchSpace
+
+
+def check_kinds(space: Any, recipe: Any) -> None:
+    """There is a space, and a recipe or None.
+
+    Raises:
+        TypeError: If one is something else.
+    """
+    for name, value, kind in (("space", space, SearchSpace), ("recipe", recipe or dha(), Recipe)):
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{name} must be a {kind.__name__}. Received: {name}={value!r}. "
+                "For example SearchModel(keras_dha.spaces.NASBench201Space((28, 28, 1), 10), keras_dha.recipes.dha())."
+            )
+
+
+def check_backend() -> None:
+    """Keras runs on TensorFlow.
+
+    Raises:
+        RuntimeError: If it runs on something else.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise RuntimeError(
+            f"A search must run on TensorFlow. Received: keras.config.backend()={keras.config.backend()!r}. Set the "
+            "environment variable KERAS_BACKEND=tensorflow before keras is imported."
+        )
+
+
+def check_fit_arguments(
+    epochs: int, time_budget: float | None, callbacks: Sequence[Any] | None, others: Mapping[str, Any]
+) -> None:
+    """What `fit` is told about its length and its callbacks can be done.
+
+    Raises:
+        ValueError: If not.
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1. Received: epochs={epochs}. A time_budget ends a fit earlier.")
+    if time_budget is not None and not time_budget > 0:
+        raise ValueError(
+            f"time_budget must be positive seconds, or None. Received: time_budget={time_budget}. Leave it out."
+        )
+    movers = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    if moving := [type(callback).__name__ for callback in callbacks or () if isinstance(callback, movers)]:
+        raise ValueError(
+            "Only the schedule, and what is learned, must move the learning rate. "
+            f"Received: callbacks with {', '.join(moving)}. Give compile an optimizer with a LearningRateSchedule, and "
+            "SearchModel hyperparameters without a LearningRate."
+        )
+    unusable = sorted({"class_weight", "steps_per_epoch", "validation_split"} & {k for k, v in others.items() if v})
+    if unusable:
+        raise ValueError(
+            f"fit must split and count the data itself. Received: {', '.join(unusable)}. "
+            "Give sample_weight for class_weight, validation_data for validation_split, and leave steps_per_epoch out."
+        )
+
+
+def check_held_out(held_out: Any, *, needed: bool) -> None:
+    """There are held-out examples where something learns from them.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if needed and held_out is None:
+        raise ValueError(
+            "Something must be held out for the hyper-parameters, or the architecture, to learn from. Received: "
+            "held_out=None. Give a share such as 0.2, or data; or SearchModel(..., hyperparameters=None)."
+        )
+
+
+def check_inputs(summary: DataSummary, inputs: Any) -> None:
+    """The examples have the shape that the space was made for.
+
+    Args:
+        summary: Of the training data.
+        inputs: The symbolic inputs of the network.
+
+    Raises:
+        DataError: If they have not.
+    """
+    if not isinstance(inputs, keras.KerasTensor) or not hasattr(summary.inputs, "shape"):
+        return  # Keras matches structures of inputs by name
+    asked, received = tuple(inputs.shape[1:]), tuple(summary.inputs.shape)
+    if len(asked) == len(received) and all(a in (None, r) for a, r in zip(asked, received)):
+        return
+    advice = "Reshape the examples, or make the space for theirs."
+    if asked == (*received, 1):
+        advice = "Give x[..., None], which adds the axis of channels."
+    raise DataError(
+        f"Examples must have the shape that the space was made for, {asked}. Received: x with examples of shape "
+        f"{received}. {advice}"
+    )
