@@ -37,5 +37,5 @@ def dha(*, base: Sequence[BasicAugmentation] = (Crop(),)) -> Recipe:
         optimizer=lambda: keras.optimizers.SGD(0.05, momentum=0.9, global_clipnorm=5.0),
         architecture_optimizer=lambda: keras.optimizers.Adam(0.005, beta_1=0.5),
         augmentation_optimizer=lambda: keras.optimizers.SGD(0.02, momentum=0.9, nesterov=True),
-        hyperparameter_optimizer=lambda: keras.optimizers.Adam(0.01),
+        hyperparameter_optimizer=lambda: keras.optimizers.Adam(0.003),
     )
