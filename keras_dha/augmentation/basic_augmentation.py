@@ -97,16 +97,17 @@ class Crop(BasicAugmentation):
         top, left = self._pixels(images, 1), self._pixels(images, 2)
         if top == left == 0:
             return images
-        padded = ops.pad(images, ((0, 0), (top, top), (left, left), (0, 0)), mode=self.mode)
-        stride, rows_each = width + 2 * left, height + 2 * top
-        # Every pixel by its number in the padded batch: one sum and one gather for both axes.
         place = keras.random.uniform((2, batch), seed=seed)
-        down = ops.cast(ops.floor(place[0] * (2 * top + 1)), "int32")
-        right = ops.cast(ops.floor(place[1] * (2 * left + 1)), "int32")
-        first = (ops.arange(batch, dtype="int32") * rows_each + down) * stride + right
-        inside = ops.arange(height, dtype="int32")[:, None] * stride + ops.arange(width, dtype="int32")[None, :]
-        pixels = ops.reshape(padded, (-1, channels))
-        return ops.take(pixels, first[:, None, None] + inside[None], axis=0)
+        rows = ops.cast(ops.floor(place[0] * (2 * top + 1)), "int32")[:, None] + ops.arange(height, dtype="int32")
+        columns = ops.cast(ops.floor(place[1] * (2 * left + 1)), "int32")[:, None] + ops.arange(width, dtype="int32")
+        if self.mode == "reflect":  # not by padding, which TensorFlow refuses where a batch is empty
+            rows, columns = _reflected(rows - top, height), _reflected(columns - left, width)
+        else:
+            images = ops.pad(images, ((0, 0), (top, top), (left, left), (0, 0)))
+            height, width = height + 2 * top, width + 2 * left
+        # Every pixel by its number in the batch: one gather for both axes.
+        first = (ops.arange(batch, dtype="int32")[:, None] * height + rows) * width
+        return ops.take(ops.reshape(images, (-1, channels)), first[:, :, None] + columns[:, None, :], axis=0)
 
     def _pixels(self, images: Tensor, axis: int) -> int:
         size = images.shape[axis]
@@ -126,3 +127,9 @@ class Crop(BasicAugmentation):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"padding": self.padding, "mode": self.mode}
+
+
+def _reflected(places: Tensor, size: Tensor) -> Tensor:
+    """Where mirrors on the first and the last of `size` pixels show places up to `size - 1` outside of them."""
+    places = ops.abs(places)
+    return ops.minimum(places, 2 * (size - 1) - places)

@@ -19,7 +19,7 @@ def test_through_json_and_back():
     assert {**again.policy(), "probabilities": 0} == {**learned().policy(), "probabilities": 0}
     np.testing.assert_allclose(again.probabilities(), [[0.4, 0.3], [0.2, 0.1]], rtol=1e-5)
     assert [augmentation.get_config() for augmentation in again.base] == [
-        {"padding": 2, "mode": "constant"},
+        {"padding": 2, "mode": "reflect"},
         {"rate": 0.5},
     ]
     assert float(again.magnitude) == 10.0
