@@ -154,10 +154,9 @@ class SearchModel(SearchTrainer):
         """Lets each relaxation take stock after an epoch of search; says whether nothing is open any more."""
         steps, before = number(self.architecture_optimizer.iterations), number(self.architecture_steps)
         self.architecture_steps.assign(steps)
-        if steps == before:
-            return False  # what was not allowed to move has not come to rest
-        for relaxation in self.choice_relaxations:
-            relaxation.on_epoch_end()
+        if steps != before:  # what had no step has not come to rest
+            for relaxation in self.choice_relaxations:
+                relaxation.on_epoch_end()
         return bool(self.choice_relaxations) and all(relaxation.settled for relaxation in self.choice_relaxations)
 
     def state_of_search(self) -> dict[str, float]:
