@@ -221,7 +221,7 @@ class SearchModel(SearchTrainer):
             sample_weight,
             batch_size=batch_size,
             held_out=held_out if self.needs_held_out else None,
-            validation_data=None if "validation_steps" in kwargs else validation_data,  # which may have no end
+            validation_data=None if kwargs.get("validation_steps") else validation_data,  # which may have no end
             seed=self.seed,
             shuffle=shuffle,
             num_classes=self.space.num_classes,

@@ -1,23 +1,13 @@
 """The command line's defaults: their names, and all that depends on the size of the data."""
 
+import pkgutil
 from collections.abc import Sequence
+from pathlib import Path
 
 SPACES = ("nas_bench_201", "darts")
-# The names of keras_dha.recipes, for --help, which must not load Keras; a test compares them.
-RECIPES = (
-    "darts",
-    "darts_prime",
-    "dha",
-    "dots",
-    "dsnas",
-    "fair_darts",
-    "gdas",
-    "ista_nas",
-    "pc_darts",
-    "proxyless",
-    "snas",
-    "toponas",
-)
+# By their files, for --help, which must not load Keras; a test compares them with keras_dha.recipes.RECIPES.
+_FOLDER, _NO_METHODS = Path(__file__).parents[1] / "recipes", {"recipe", "table"}
+RECIPES = tuple(sorted({name for _, name, _ in pkgutil.iter_modules([str(_FOLDER)])} - _NO_METHODS))
 CHANNELS = 16
 CELLS = {"nas_bench_201": 1, "darts": 5}
 
