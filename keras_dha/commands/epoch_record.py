@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from keras_dha.reports.run_record import HISTORY, read_json
-from keras_dha.reports.write_file import write_json, write_text
+from keras_dha.write_file import write_json, write_text
 
 PROGRESS = "progress.json"
 

@@ -5,7 +5,7 @@ import importlib.util
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from keras_dha.commands.errors import CommandError
 from keras_dha.commands.run_folder import obstacle_to, replace_folder
 from keras_dha.exports import export_model
 from keras_dha.reports import run_record
+from keras_dha.write_file import removed_on_failure, whole_file
 
 
 def export(run: str | os.PathLike[str], format: str, to: str | os.PathLike[str] | None = None) -> Path:
@@ -72,46 +73,29 @@ def export(run: str | os.PathLike[str], format: str, to: str | os.PathLike[str] 
 
 def write_keras(model: keras.Model, target: Path) -> None:
     """Writes a `.keras` file, whole or not at all."""
-    partial = target.with_name("partial." + target.name)
-    with _removed_on_failure(partial):
+    with whole_file(target) as partial:
         model.save(partial)
-    partial.replace(target)
 
 
 def write_saved_model(model: keras.Model, target: Path, input_dtype: str = "float32") -> None:
     """Writes a SavedModel of raw inputs, whole or not at all."""
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    with _removed_on_failure(partial):
+    with removed_on_failure(partial):
         _silently(lambda: export_model(model, partial, input_dtype=input_dtype))
     with interrupts_delayed():
         replace_folder(partial, target)
 
 
 def _write_file(model: keras.Model, target: Path, format: str) -> None:
-    partial = target.with_name("partial." + target.name)
     try:
-        with _removed_on_failure(partial):
+        with whole_file(target) as partial:
             _silently(lambda: export_model(model, partial, format=format, verbose=False))
     except (ImportError, AttributeError) as error:
         raise CommandError(
             f"The format {format} needs its converter. Received: {error}. Install a TensorFlow that brings it, or use "
             "--format saved_model."
         ) from error
-    partial.replace(target)
-
-
-@contextlib.contextmanager
-def _removed_on_failure(partial: Path) -> Iterator[None]:
-    """What was written of `partial` goes away if the rest is not written, also on Ctrl-C."""
-    try:
-        yield
-    except BaseException:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
-        raise
 
 
 def _input_dtype(run: Path) -> str:

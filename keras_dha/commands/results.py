@@ -15,7 +15,7 @@ from keras_dha.commands.run_folder import RunFolder
 from keras_dha.data.sources import Source
 from keras_dha.reports import ReportUnavailableError, run_record, write_report
 from keras_dha.reports.page import duration
-from keras_dha.reports.write_file import write_json, write_text
+from keras_dha.write_file import whole_file, write_json, write_text
 
 SHEET_IMAGES, SHEET_VERSIONS = 10, 4
 
@@ -82,14 +82,13 @@ def write_samples(model: Any, source: Source, path: Path) -> None:
     inputs = keras.Input(unit.shape[1:])
     augment = keras.Model(inputs, model.augmentation(inputs, training=True))  # in a graph, as it was trained
     augmented = [augment.predict(unit, verbose=0) for _ in range(SHEET_VERSIONS)]
-    partial = path.with_name("samples.partial.npz")
-    np.savez_compressed(
-        partial,
-        originals=_bytes(unit),
-        augmented=_bytes(np.stack(augmented, axis=1)),
-        labels=np.array([str(source.class_names[label]) for label in source.y_train[picked]]),
-    )
-    partial.replace(path)
+    with whole_file(path) as partial:
+        np.savez_compressed(
+            partial,
+            originals=_bytes(unit),
+            augmented=_bytes(np.stack(augmented, axis=1)),
+            labels=np.array([str(source.class_names[label]) for label in source.y_train[picked]]),
+        )
 
 
 def pick_examples(labels: np.ndarray, count: int) -> np.ndarray:

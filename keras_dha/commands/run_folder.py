@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_dha.commands.errors import CommandError
 from keras_dha.reports import run_record
-from keras_dha.reports.write_file import write_json
+from keras_dha.write_file import write_json
 
 RUN = "run.json"
 WORKING = ".search"

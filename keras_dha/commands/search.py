@@ -24,8 +24,8 @@ from keras_dha.commands.results import write_results
 from keras_dha.commands.run_folder import RunFolder
 from keras_dha.data.sources import Source, load
 from keras_dha.reports.run_record import read_json
-from keras_dha.reports.write_file import write_json
 from keras_dha.search_model import SearchModel
+from keras_dha.write_file import write_json
 
 POLICY_BEFORE = "policy_before.json"
 FIXED_DEFAULTS = {"space": "nas_bench_201", "recipe": "dha", "seed": 0, "flip": False}

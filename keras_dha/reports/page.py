@@ -14,7 +14,7 @@ from keras_dha.reports.policy import policy_maps, top_pairs
 from keras_dha.reports.probabilities import probability_bars
 from keras_dha.reports.run_record import REPORT, RunRecord
 from keras_dha.reports.samples import contact_sheet
-from keras_dha.reports.write_file import write_text
+from keras_dha.write_file import write_text
 
 
 def write_report(folder: str | os.PathLike[str], result: dict[str, Any] | None = None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dha.spaces.choice import Choice
+from keras_dha.write_file import write_text
 
 
 class Decisions(Mapping[str, tuple[str, ...]]):
@@ -112,10 +113,7 @@ class Decisions(Mapping[str, tuple[str, ...]]):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the decisions to a JSON file, whole or not at all."""
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
-        partial.write_text(self.to_json() + "\n", encoding="utf-8")
-        partial.replace(target)
+        write_text(path, self.to_json() + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Decisions":

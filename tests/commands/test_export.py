@@ -4,7 +4,7 @@ import pytest
 
 from keras_dha.commands import CommandError
 from keras_dha.commands.export import export, write_keras
-from keras_dha.reports.write_file import write_json
+from keras_dha.write_file import write_json
 
 
 @pytest.fixture
