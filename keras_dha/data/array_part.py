@@ -176,4 +176,5 @@ def chunks(structure: Any, indices: np.ndarray) -> Iterator[Any]:
 
 def as_trained(array: np.ndarray) -> np.ndarray:
     """`array` with floats in `keras.config.floatx()`, as Keras makes them; integers stay what they are."""
-    return array.astype(keras.config.floatx(), copy=False) if array.dtype.kind == "f" else array
+    is_float = array.dtype.kind == "f" or array.dtype.name == "bfloat16"  # which NumPy counts as no float
+    return array.astype(keras.config.floatx(), copy=False) if is_float else array

@@ -8,7 +8,7 @@ import numpy as np
 
 _ROWS_AT_ONCE = 1024  # bounds the memory of a check over a large array
 _TRAINABLE = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
-_TRAINABLE |= {"float16", "float32", "float64"}
+_TRAINABLE |= {"bfloat16", "float16", "float32", "float64"}
 
 
 class DataError(ValueError):
@@ -76,7 +76,7 @@ def check_numbers(name: str, array: np.ndarray) -> None:
         )
     if array.dtype.name not in _TRAINABLE:  # a dtype's name is the same in both byte orders
         raise DataError(
-            "Data must be bool, int8 to int64, uint8 to uint64, or float16, float32 or float64. Received: "
+            "Data must be bool, int8 to int64, uint8 to uint64, or bfloat16, float16, float32 or float64. Received: "
             f"{name} with dtype={array.dtype}. Convert it before, for example with {name}.astype(np.float32)."
         )
 
@@ -164,7 +164,8 @@ def check_label_range(name: str, classes: Sequence[int], num_classes: int | None
     if num_classes is not None and classes[-1] >= num_classes:
         raise DataError(
             f"Labels must be from 0 to num_classes - 1 = {num_classes - 1}. Received: {name} with the label "
-            f"{classes[-1]}. Encode labels from 0, or raise num_classes."
+            f"{classes[-1]}. Encode labels from 0, or say that there are more classes: by class_names in an .npz file, "
+            "by num_classes elsewhere."
         )
 
 
@@ -177,7 +178,7 @@ def check_enough_examples(name: str, num_examples: int, num_classes: int) -> Non
     if num_examples < num_classes:
         raise DataError(
             f"There must be at least one example a class. Received: {name} with {num_examples} examples, "
-            f"num_classes={num_classes}. Add examples, or lower num_classes."
+            f"num_classes={num_classes}. Add examples, or leave out classes that have none."
         )
 
 

@@ -61,8 +61,9 @@ def test_chunks_cover_the_rows():
 
 
 def test_floats_become_floatx_and_integers_stay():
-    dtypes = [as_trained(np.zeros(1, dtype)).dtype.name for dtype in ("float64", "float16", "uint8", "bool")]
-    assert dtypes == ["float32", "float32", "uint8", "bool"]
+    arrays = [np.zeros(1, dtype) for dtype in ("float64", "float16", "uint8", "bool")]
+    arrays.append(tf.zeros(1, tf.bfloat16).numpy())
+    assert [as_trained(array).dtype.name for array in arrays] == ["float32", "float32", "uint8", "bool", "float32"]
 
 
 def test_what_keras_takes():

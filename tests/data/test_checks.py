@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_dha.data import checks
 from keras_dha.data.checks import DataError
@@ -54,6 +55,14 @@ def test_numbers_that_keras_cannot_train_on(dtype):
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "uint64", "float16", "float64", ">f8", ">i2"])
 def test_numbers_that_keras_can_train_on(dtype):
     checks.check_numbers("x", np.zeros(2, dtype))
+
+
+def test_numbers_of_bfloat16_which_numpy_counts_as_no_kind():
+    """They were refused as "no numbers Keras can train on"."""
+    array = np.asarray([0.5, np.nan], tf.bfloat16.as_numpy_dtype)
+    checks.check_numbers("x", array)
+    with pytest.raises(DataError, match="Received: x with nan in example 1"):
+        checks.check_finite("x", array)
 
 
 def test_an_object_array_of_images_of_several_sizes():
