@@ -27,7 +27,8 @@ class RelaxedChooser(Chooser):
     def __init__(self, relaxation: Relaxation) -> None:
         super().__init__()
         self._template = relaxation
-        self._runs: dict[str, Any] = {"sparse": relaxation.sparse, "exact": relaxation.exact, "graphs": SharedGraphs()}
+        traits = {"sparse": relaxation.sparse, "exact": relaxation.exact, "unit": relaxation.unit}
+        self._runs: dict[str, Any] = {**traits, "graphs": SharedGraphs()}
         self.relaxations: dict[str, Relaxation] = {}
         self.weights: dict[str, Tensor] = {}
         self.mixtures: list[MixedLayer] = []

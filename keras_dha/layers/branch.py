@@ -57,6 +57,25 @@ def add(tensors: list[Tensor]) -> Tensor:
     return total
 
 
+@ops.custom_gradient
+def with_credit(output: Tensor, weights: Tensor) -> Any:
+    """`output` itself, as if it had been multiplied by the one weight that is 1; only a gradient has more to do.
+
+    What is not multiplied takes no pass over memory, and where nobody asks for the gradient of the weights, neither
+    does that.
+
+    Args:
+        output: The output of the one branch that ran.
+        weights: Of the options: 1 at the one that ran, 0 elsewhere.
+    """
+
+    def gradient(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        slope = args[0] if upstream is None else upstream
+        return slope, weights * ops.cast(ops.sum(slope * output), weights.dtype)
+
+    return output, gradient
+
+
 def is_zero(branch: keras.layers.Layer) -> bool:
     """Whether the output of a branch is 0, whatever its input."""
     last = _layers(branch)[-1]

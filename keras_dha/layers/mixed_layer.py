@@ -25,6 +25,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         branches: One layer an option, in the order of `choice.options`.
         sparse: Whether weights may be zero, so that their branches need not run.
         exact: Whether, of a sparse mixture, exactly `choice.keep` weights are other than zero. Defaults to True.
+        unit: Whether, of a sparse mixture, these weights are exactly 1. Defaults to False.
         graphs: Where a sparse mixture may share a graph with its like. None: it has its own.
     """
 
@@ -35,6 +36,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         *,
         sparse: bool,
         exact: bool = True,
+        unit: bool = False,
         graphs: SharedGraphs | None = None,
         **kwargs: Any,
     ) -> None:
@@ -43,6 +45,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         self.branches = branches
         self.sparse = sparse
         self.exact = exact
+        self.unit = unit
         self._graphs = graphs
         self._graph: SharedGraph | None = None
         self._kept: dict[int, float] | None = None
@@ -68,8 +71,7 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
 
     def _sparse_sum(self, inputs: list[Tensor], weights: Tensor, apply: Apply) -> Tensor:
         """The mixture, running by `apply(position, x, weight)` only branches of non-zero weight."""
-        batch = ops.shape(inputs[0])[0]
-        total = ops.zeros((batch, *self._output_shape[1:]), dtype=self.compute_dtype)
+        total = self._zeros(inputs)
         for position in range(len(self.branches)):
             total = ops.cond(
                 ops.not_equal(weights[position], 0.0),
@@ -77,6 +79,10 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
                 lambda total=total: total,
             )
         return total
+
+    def _zeros(self, inputs: list[Tensor]) -> Tensor:
+        """The output of no branch."""
+        return ops.zeros((ops.shape(inputs[0])[0], *self._output_shape[1:]), dtype=self.compute_dtype)
 
     def _added(self, position: int, inputs: list[Tensor], weights: Tensor, apply: Apply, total: Tensor) -> Any:
         return lambda: total + self._weighted(position, inputs, weights[position], apply)
@@ -99,7 +105,8 @@ class MixedLayer(keras.layers.Layer, abc.ABC):
         self._output_shape = outputs[0].shape
         # Under mixed precision Keras would hand out rounded values of variables here.
         if self._graphs is not None and self.sparse and self.compute_dtype == self.variable_dtype:
-            details = (type(self).__name__, self.exact, self.choice.groups)
+            shapes = [tensor.shape for tensor in inputs]
+            details = (type(self).__name__, self.exact, self.unit, self.choice.keep, self.choice.groups, shapes)
             self._graph = self._graphs.of(self._sparse_sum, self.branches, *details)
 
     def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:

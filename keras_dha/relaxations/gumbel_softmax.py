@@ -54,6 +54,11 @@ class GumbelSoftmax(Relaxation):
         """Whether only the drawn branches run."""
         return self.hard
 
+    @property
+    def unit(self) -> bool:  # type: ignore[override]
+        """Whether the weights are 0 and 1."""
+        return self.hard
+
     def call(self, logits: Tensor, training: bool = False) -> Tensor:
         """A soft or a hard draw in training; without noise otherwise."""
         logits = self._live(logits)

@@ -61,6 +61,7 @@ class OneHotSample(Relaxation):
     """
 
     sparse = True
+    unit = True
 
     def __init__(
         self,

@@ -64,6 +64,9 @@ class Relaxation(keras.layers.Layer, abc.ABC):
     exact: ClassVar[bool] = True
     """Whether, if `sparse`, exactly `choice.keep` weights are non-zero in every call."""
 
+    unit: ClassVar[bool] = False
+    """Whether, if `sparse`, weights that are not 0 are exactly 1, so that only their gradient tells them from none."""
+
     def __init__(
         self,
         *,

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_dha.layers import ChoiceWeights, MixedNode, MixedOp
 from keras_dha.relaxations import Softmax
@@ -44,8 +45,6 @@ def call(layer: Any, weights: list[float], *, in_graph: bool = True) -> float:
     model_inputs = [keras.Input((1,)) for _ in inputs]
     shared = keras.Input(batch_shape=(len(weights),))
     model = keras.Model([*model_inputs, shared], layer([*model_inputs, shared]))
-    import tensorflow as tf
-
     return float(tf.function(model)([*inputs, np.array(weights, "float32")])[0, 0])
 
 
@@ -68,6 +67,61 @@ def test_sparse_op_runs_one(weights: list[float], expected: float, ran: list[int
     layer = mixture(OP, sparse=True)
     assert call(layer, weights, in_graph=in_graph) == expected
     assert calls(layer) == ran
+
+
+@pytest.mark.parametrize("in_graph", [True, False])
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_what_is_not_multiplied_by_1_has_the_gradients_of_what_is(position: int, in_graph: bool) -> None:
+    x, weights = tf.constant([[1.0, 2.0]]), tf.one_hot(position, 3)
+    results = []
+    for unit in (False, True):
+        branches = [keras.layers.Rescaling(3.0), keras.layers.Rescaling(0.0), keras.layers.ReLU()]
+        layer = MixedOp(OP, branches, sparse=True, unit=unit)
+        layer.build([(None, 2), (3,)])
+
+        def gradients(layer: Any = layer) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch([x, weights])
+                output = layer([x, weights])
+                loss = tf.reduce_sum(tf.square(output))
+            return output, *tape.gradient(loss, [x, weights], unconnected_gradients="zero")
+
+        results.append((tf.function(gradients) if in_graph else gradients)())
+    for product, credit in zip(*results, strict=True):
+        np.testing.assert_array_equal(product, credit)
+    slopes = ([18.0, 36.0], [0.0, 0.0], [2.0, 4.0])  # of the sum of squares of 3 x, 0 and x
+    np.testing.assert_array_equal(results[1][1][0], slopes[position])
+    assert results[1][2][position] == (90.0, 0.0, 10.0)[position]  # twice that sum
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_no_pass_over_memory_for_a_weight_of_1(learns: bool) -> None:
+    branches = [keras.layers.Identity(), keras.layers.ReLU()]
+    layer = MixedOp(Choice("edge", ("skip", "relu")), branches, sparse=True, unit=True)
+    layer.build([(None, 2), (2,)])
+
+    def gradient(x: Any, weights: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch([x, weights])
+            output = layer([x, weights if learns else tf.stop_gradient(weights)])
+        return tape.gradient(output, [x, weights] if learns else [x])
+
+    graph = tf.function(gradient, autograph=False).get_concrete_function(tf.ones((3, 2)), tf.ones(2)).graph
+    large = [op for op in graph.get_operations() if op.type == "Mul" and op.outputs[0].shape.rank == 2]
+    needed = set().union(*map(reached, graph.outputs))
+    assert len([op for op in large if op in needed]) == int(learns)
+
+
+def reached(tensor: Any) -> set[Any]:
+    """The operations that a tensor of a graph needs."""
+    found: set[Any] = set()
+    waiting = [tensor.op]
+    while waiting:
+        op = waiting.pop()
+        if op not in found:
+            found.add(op)
+            waiting += [one.op for one in op.inputs] + list(op.control_inputs)
+    return found
 
 
 def test_dense_node_reads_its_inputs() -> None:

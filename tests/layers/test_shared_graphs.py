@@ -100,6 +100,16 @@ def test_branches_of_other_sizes_are_not_mixed_up() -> None:
     assert len(traces) == 4
 
 
+def test_inputs_of_other_sizes_are_not_mixed_up() -> None:
+    """The zeros of a pass without branches had the shape of the first mixture with such branches."""
+    graphs, choice = SharedGraphs(), Choice("edge", ("none", "skip"))
+    for size in (2, 3):
+        branches = [keras.layers.Rescaling(0.0), keras.layers.Identity()]
+        layer = MixedOp(choice, branches, sparse=True, graphs=graphs)
+        layer.build([(None, size), (2,)])
+        assert tf.function(layer)([tf.ones((4, size)), tf.constant([1.0, 0.0])]).shape == (4, size)
+
+
 def test_names_do_not_tell_branches_apart_but_what_they_are_named_after_does() -> None:
     graphs = SharedGraphs()
 
