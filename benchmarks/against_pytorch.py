@@ -6,19 +6,28 @@
 runs, the architecture by the score function. Both on the NAS-Bench-201 space, C = 16, one cell a stage, batches of 32.
 `bilevel`: DARTS of the first order on its own cell, C = 16, four cells, batches of 16. Pictures of 32x32x3 throughout.
 
-PyTorch runs in its two memory layouts, eagerly, on as many threads; the three take turns of `--steps` steps, after one
-that is not timed. Printed: median milliseconds a step over `--rounds` turns, and the ratio to PyTorch's better layout.
+PyTorch runs in its two memory layouts, eagerly, on as many threads. The three are processes that take turns of half a
+second, in which the others stand still: PyTorch's threads go on spinning after a step, and would slow the next one in
+the same process. Printed: median milliseconds of `--steps` steps, and the ratio to PyTorch's better layout.
 """
 
 import argparse
+import importlib.util
+import json
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from turns import run_in_turns, use_own_clock
 
 SIZES = {"mixed": 32, "sampled": 32, "bilevel": 16}
+OURS, LAYOUTS = "keras_dha", ("contiguous_format", "channels_last")
+WARM_UP = 5
 Step = Callable[[], None]
 
 
@@ -32,7 +41,7 @@ def our_step(kind: str, batch_size: int, channels: int) -> Step:
     shape, schedule = (32, 32, 3), keras_dha.schedules.Schedule(search_fraction=1.0, warmup_fraction=0.0)
     recipes = {
         "mixed": keras_dha.recipes.darts().replace(architecture_loss="training"),
-        "sampled": keras_dha.recipes.dsnas(),
+        "sampled": keras_dha.recipes.dsnas().replace(relaxation=keras_dha.relaxations.OneHotSample()),
         "bilevel": keras_dha.recipes.darts(),
     }
     space = (
@@ -114,37 +123,51 @@ def torch_step(kind: str, batch_size: int, channels: int, layout: str) -> Step:
     return {"mixed": mixed, "sampled": sampled, "bilevel": bilevel}[kind]
 
 
+def time_steps(arguments: argparse.Namespace) -> list[float]:
+    """Seconds of each step of one side, in this process."""
+    use_own_clock()
+    sizes = (arguments.step, SIZES[arguments.step], arguments.channels)
+    if arguments.here == OURS:
+        step = our_step(*sizes)
+    else:
+        import torch
+
+        torch.set_num_threads(arguments.threads)
+        step = torch_step(*sizes, arguments.here)
+    seconds = []
+    for _ in range(WARM_UP + arguments.steps):
+        started = time.monotonic()
+        step()
+        seconds.append(time.monotonic() - started)
+    return seconds[WARM_UP:]
+
+
 def main() -> None:
     """Prints the table of one kind of step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--step", default="mixed", choices=SIZES)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--steps", type=int, default=3, help="timed steps of a turn")
+    parser.add_argument("--steps", type=int, default=150, help="timed steps of each side")
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--here", choices=(OURS, *LAYOUTS), help="one side, in this process")
+    parser.add_argument("--out", default="", help="of --here: the file for its seconds")
     arguments = parser.parse_args()
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise SystemExit("This comparison needs PyTorch: pip install torch==2.13.0") from error
-    torch.set_num_threads(arguments.threads)
-    sizes = (arguments.step, SIZES[arguments.step], arguments.channels)
-    steps = {"keras_dha": our_step(*sizes)}
-    for layout in ("contiguous_format", "channels_last"):
-        steps[f"PyTorch {layout}"] = torch_step(*sizes, layout)
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(arguments.rounds + 2):
-        for name, step in steps.items():
-            step()  # what runs before leaves its threads spinning, and the caches full
-            started = time.perf_counter()
-            for _ in range(arguments.steps):
-                step()
-            if turn >= 2:
-                seconds[name].append((time.perf_counter() - started) / arguments.steps)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    reference = min(value for name, value in medians.items() if name != "keras_dha")
-    for name, value in medians.items():
-        print(f"{arguments.step:8} {name:26} {1000 * value:8.1f} ms, {value / reference:5.2f} of PyTorch's best")
+    if arguments.here:
+        Path(arguments.out).write_text(json.dumps(time_steps(arguments)))
+        return
+    if importlib.util.find_spec("torch") is None:
+        raise SystemExit("This comparison needs PyTorch: pip install torch==2.13.0")
+    common = [f"--{name}={getattr(arguments, name)}" for name in ("step", "steps", "channels", "threads")]
+    with tempfile.TemporaryDirectory() as folder:
+        files = {side: Path(folder) / side for side in (OURS, *LAYOUTS)}
+        run_in_turns(
+            [[sys.executable, __file__, *common, f"--here={side}", f"--out={file}"] for side, file in files.items()],
+            seconds=0.5,
+        )
+        medians = {side: statistics.median(json.loads(file.read_text())) for side, file in files.items()}
+    reference = min(medians[layout] for layout in LAYOUTS)
+    for side, value in medians.items():
+        print(f"{arguments.step:8} {side:18} {1000 * value:8.1f} ms, {value / reference:5.2f} of PyTorch's best")
 
 
 if __name__ == "__main__":
