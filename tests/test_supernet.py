@@ -8,6 +8,7 @@ import pytest
 from tiny_space import TinySpace, TwoInputSpace, images
 
 from keras_dha.derivation import FixedChooser, inherit_weights
+from keras_dha.recipes import RECIPES
 from keras_dha.relaxations import OneHotSample, Relaxation, Softmax, SparseCode
 from keras_dha.spaces import NASBench201Space, SearchSpace
 from keras_dha.supernet import Supernet
@@ -146,7 +147,10 @@ def test_what_no_gradient_could_leave_is_never_kept() -> None:
     supernet.decisions().validate(space.choices())
 
 
-def test_what_is_drawn_may_be_left_again_and_may_be_nothing() -> None:
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_nothing_may_be_kept_only_where_the_loss_itself_says_what_it_is_worth(recipe: str) -> None:
+    """An option that is 0 has no gradient of its own. DARTS never keeps it; short searches here kept nothing else."""
     space = NASBench201Space((8, 8, 1), 2, channels=2, cells_per_stage=1)
-    for relaxation in Supernet(space, SparseCode(exploration=0.5)).relaxations.values():
-        assert not relaxation.choice.excluded
+    excluded = {r.choice.excluded for r in Supernet(space, RECIPES[recipe]().relaxation).relaxations.values()}
+    by_score = recipe in ("dha", "proxyless")
+    assert excluded == ({()} if by_score else {("none",)})

@@ -14,7 +14,8 @@ def gdas() -> Recipe:
     of the perturbed logits, whose temperature falls from 10 to 0.1 by equal differences over the search.
 
     Where we differ: the architecture moves before the weights, there after them; the scalars that the released code
-    adds for options that were not drawn are left out (see `GumbelSoftmax`); as for `darts()`, nothing is trained again.
+    adds for options that were not drawn are left out (see `GumbelSoftmax`); an option that is 0 is never drawn, for a
+    draw without a branch teaches nothing; as for `darts()`, nothing is trained again.
 
     Reference: Dong, Yang, "Searching for a Robust Neural Architecture in Four GPU Hours",
     https://arxiv.org/abs/1910.04465; numbers of its released configuration for NAS-Bench-201.

@@ -85,6 +85,11 @@ class OneHotSample(Relaxation):
         self.exploration = float(exploration)
         self.freeze_margin = freeze_margin
 
+    @property
+    def keeps_zero(self) -> bool:
+        """Only with the score function, which sees what the loss is without any branch."""
+        return self.estimator == "score"
+
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables."""
         subsets.check_drawable(self.choice)

@@ -99,8 +99,13 @@ class Relaxation(keras.layers.Layer, abc.ABC):
 
     @property
     def keeps_zero(self) -> bool:
-        """Whether an option whose output is always 0 may be kept; False where no gradient could speak against it."""
-        return True
+        """Whether an option whose output is always 0 may be kept.
+
+        False where options learn by the gradient of their weights, which is 0 for such an option's own: nothing speaks
+        against it but its share in what the others lose. DARTS lets it take weight, and never keeps it. True where the
+        loss itself says what an option is worth.
+        """
+        return False
 
     @property
     def choice(self) -> Choice:

@@ -35,8 +35,8 @@ class Softmax(Relaxation):
     array([0.25, 0.75], dtype=float32)
 
     Reference: Liu, Simonyan, Yang, "DARTS: Differentiable Architecture Search", https://arxiv.org/abs/1806.09055. There
-    logits start at `1e-3 * N(0, 1)`, here at 0; there the excluded option `none` is known by name, here by
-    `Choice.excluded`.
+    logits start at `1e-3 * N(0, 1)`, here at 0; there the option `none`, which is never kept, is known by name, here by
+    `Choice.excluded`, or by an output that is always 0.
     """
 
     def call(self, logits: Tensor, training: bool = False) -> Tensor:
