@@ -41,7 +41,9 @@ if tiny:
 # ## The space
 #
 # Three stages; each is one of four operations, followed by a normalization. `nothing` is a trap: whoever keeps it sees
-# no picture behind it.
+# no picture behind it. Recipes whose options learn by the gradient of their weights never keep it, for it has no
+# gradient of its own (DARTS has the same rule); `dha` and `proxyless`, which see the loss of each draw, must learn to
+# leave it.
 
 
 # %%
