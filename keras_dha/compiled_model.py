@@ -116,7 +116,7 @@ class CompiledModel(PhasedModel):
             if isinstance(part, LearningRate) and start and number(self.steps) == 0:
                 _start_at(part, "learning_rate", number(self.base_learning_rate))
             if isinstance(part, WeightDecay) and self.optimizer.weight_decay:
-                if number(self.steps) == 0:
+                if start and number(self.steps) == 0:
                     _start_at(part, "weight_decay", self.optimizer.weight_decay)
                 self.optimizer.weight_decay = None
 

@@ -120,6 +120,22 @@ def test_the_users_optimizer_says_where_learning_starts() -> None:
     assert model.optimizer.weight_decay is None  # or it would decay twice
 
 
+def test_the_recipes_optimizer_does_not_overrule_what_the_user_says_of_a_hyperparameter() -> None:
+    model = SearchModel(TinySpace(), keras_dha.recipes.darts(), hyperparameters=(WeightDecay(2e-3),))
+    model.compile()
+    assert list(model.hyperparameters().values()) == pytest.approx([2e-3])
+    assert model.optimizer.weight_decay is None
+
+
+def test_what_is_not_learned_stays_what_the_recipe_starts_from() -> None:
+    """Without learned hyper-parameters, `dha` trained without weight decay."""
+    learned, fixed = (SearchModel(TinySpace(), **off) for off in ({}, {"hyperparameters": None}))
+    for model in (learned, fixed):
+        model.compile()
+    start = [float(fixed.optimizer.learning_rate), fixed.optimizer.weight_decay]
+    assert list(learned.hyperparameters().values()) == pytest.approx(start)
+
+
 def test_names_of_optimizers_and_losses() -> None:
     model = search_model(**PLAIN, augmentation=None, hyperparameters=None)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

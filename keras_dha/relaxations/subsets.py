@@ -73,14 +73,15 @@ def gumbel(scores: Tensor, *, seed: keras.random.SeedGenerator) -> Tensor:
 
 def top(scores: Tensor, choice: Choice) -> Tensor:
     """`choice.top` inside a graph, as 0/1 weights `(num_options,)` of the scores' dtype; of equal scores the first."""
-    same_group, num_options = _same_group(choice), len(choice.options)
+    num_options = len(choice.options)
+    scores = ops.maximum(scores, -1e30)  # one of -inf that is available must still win against those that are not
+    best = ops.argmax(ops.where(choice.allowed, scores, -np.inf))
+    kept = ops.one_hot(best, num_options, dtype=scores.dtype)
     available = ops.convert_to_tensor(choice.allowed)
-    kept = ops.zeros((num_options,), dtype=scores.dtype)
-    for _ in range(choice.keep):
-        # A score of -inf that is available must still win against those that are not.
-        best = ops.argmax(ops.where(available, ops.maximum(scores, -1e30), -np.inf))
+    for _ in range(1, choice.keep):
+        available = ops.logical_and(available, ops.logical_not(ops.take(_same_group(choice), best, axis=0)))
+        best = ops.argmax(ops.where(available, scores, -np.inf))
         kept = kept + ops.one_hot(best, num_options, dtype=scores.dtype)
-        available = ops.logical_and(available, ops.logical_not(ops.take(same_group, best, axis=0)))
     return kept
 
 
@@ -104,6 +105,8 @@ def log_probability(log_p: Tensor, kept: Tensor, choice: Choice) -> Tensor:
         kept: `(num_options,)`, non-zero at the `choice.keep` options drawn.
         choice: What may be kept.
     """
+    if choice.keep == 1:
+        return ops.sum(ops.where(ops.not_equal(kept, 0.0), log_p, 0.0))
     _, positions = ops.top_k(ops.abs(kept), choice.keep)
     drawn = ops.take(log_p, positions)  # (keep,)
     leaves = ops.take(_same_group(choice), positions, axis=0)  # (keep, num_options)
