@@ -2,6 +2,7 @@
 
 import abc
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,9 +34,10 @@ class Hyperparameter(keras.layers.Layer, abc.ABC):
     """
 
     def __init__(self, initial: float, bounds: Sequence[float], *, space: str = "log", **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(autocast=False, **kwargs)
         name = type(self).__name__
+        kwargs.setdefault("dtype", "float32")
+        kwargs.setdefault("name", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())  # without Keras's running number
+        super().__init__(autocast=False, **kwargs)
         if len(bounds) != 2 or not 0 < bounds[0] < bounds[1] or not math.isfinite(bounds[1]):
             raise ValueError(
                 f"The bounds of {name} must be two finite numbers with 0 < low < high. Received: bounds={bounds}. "

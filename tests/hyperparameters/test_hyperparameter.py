@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import keras_dha.hyperparameters as folder
 from keras_dha import roles
-from keras_dha.hyperparameters import HYPERPARAMETERS, Hyperparameter
+from keras_dha.hyperparameters import HYPERPARAMETERS, Hyperparameter, LearningRate, WeightDecay
 
 EACH = pytest.mark.parametrize("cls", HYPERPARAMETERS)
 SPACE = pytest.mark.parametrize("space", ["log", "raw"])
@@ -47,6 +47,12 @@ def test_the_value_never_leaves_the_bounds_and_project_brings_theta_back(cls, sp
         assert float(part.value()) == pytest.approx(bound)
         assert float(part.theta.numpy()) == pytest.approx(np.log(bound) if space == "log" else bound)
         assert bool(part.at_bound())
+
+
+def test_names_do_not_count_the_models_of_a_session():
+    """The second model of a process called its learned rate learning_rate_1."""
+    assert [LearningRate().name for _ in range(2)] == ["learning_rate"] * 2
+    assert [WeightDecay().name, WeightDecay(name="shrinkage").name] == ["weight_decay", "shrinkage"]
 
 
 @EACH
