@@ -13,6 +13,7 @@ from keras_dha.compiled_model import CompiledModel, has_schedule
 from keras_dha.hypergradients import exact_product, finite_difference_product
 from keras_dha.hyperparameters import LearningRate, WeightDecay
 from keras_dha.layers import ImageScaling
+from keras_dha.layers.shared_graphs import reading_all
 from keras_dha.penalties import Penalty
 from keras_dha.relaxations import Relaxation
 
@@ -322,7 +323,8 @@ class SearchTrainer(CompiledModel):
 
         def measured() -> list[Tensor]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
-            gradients, loss, _, _ = differentiate(self.scaling(x) if self.scaling else x, y, sample_weight)
+            gradients, loss, *unread = differentiate(self.scaling(x) if self.scaling else x, y, sample_weight)
+            loss = reading_all(loss, [gradients[len(variables) :], *unread])
             known = [(g, v, *w) for g, v, w in zip(gradients, variables, before) if g is not None]
             gradients, moved = [g for g, *_ in known], [ops.subtract(v, w) for _, v, w, _ in known]
             old = [w if moves is True else ops.where(moves, w, 0.0) for _, _, w, moves in known]

@@ -85,6 +85,20 @@ def in_plain_graph() -> bool:
     return not tf.executing_eagerly() and not tf.distribute.has_strategy()
 
 
+def reading_all(value: Tensor, outputs: Any) -> Tensor:
+    """`value`, to the last bit, but computed from all outputs of a graph that is called more than once.
+
+    For a call that leaves outputs unread, TensorFlow makes, optimizes and holds another copy of the graph.
+
+    Args:
+        value: A number of ordinary size, one of the outputs.
+        outputs: The others, in any structure; None is skipped.
+    """
+    tensors = [output for output in keras.tree.flatten(outputs) if output is not None]
+    read = [ops.sum(ops.cast(tensor, value.dtype)) for tensor in tensors]
+    return value + 1e-30 * ops.sum(ops.stack(read)) if read else value
+
+
 def _anonymous(layer: keras.layers.Layer) -> str:
     """A layer's configuration as JSON, with numbers in place of the names of layers."""
     config = keras.saving.serialize_keras_object(layer)

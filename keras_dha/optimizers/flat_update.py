@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_dha.optimizers.momentum_sgd import MomentumSGD
-from keras_dha.optimizers.selective_update import SelectiveUpdate
+from keras_dha.optimizers.selective_update import SelectiveUpdate, any_of
 
 Tensor = Any
 
@@ -76,7 +76,8 @@ class FlatUpdate(SelectiveUpdate):
             slopes.append(slope)
             gates.append(gate)
         self._vector.assign(ops.concatenate(values))
-        super().apply([ops.concatenate(slopes)], [self._vector], [self._spread(gates)])
+        step = (ops.concatenate(slopes), self._vector, self._spread(gates))
+        self._apply([step], any_of([gate for _, gate in known.values()]))
         for variable, value in zip(self._variables, self._pieces(self._vector)):
             if id(variable) in known:
                 variable.assign(ops.reshape(value, variable.shape))

@@ -56,15 +56,22 @@ class SelectiveUpdate:
             active: For each variable True, or a boolean scalar tensor: whether it moves in this step.
         """
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active) if g is not None]
-        if not known:
-            return
+        if known:
+            self._apply(known, any_of([moves for _, _, moves in known]))
+
+    def _apply(self, known: Sequence[tuple[Tensor, keras.Variable, Tensor | bool]], counts: Tensor | bool) -> None:
+        """One step, with gradient, variable, and whether it moves, as a scalar or for each number of it.
+
+        Args:
+            known: These three of each variable.
+            counts: Whether any number of any variable moves.
+        """
         gated: dict[int, tuple[Tensor, list[keras.Variable]]] = {}
         for _, variable, moves in known:
             if moves is not True:
                 _, held = gated.setdefault(id(moves), (moves, []))
                 held.extend([variable, *self._slots[id(variable)]])
-        if len(gated) > 0 and all(moves is not True for _, _, moves in known):
-            counts = ops.any(ops.stack([ops.any(moves) for moves, _ in gated.values()]))
+        if counts is not True:
             gated[id(counts)] = (counts, [self.optimizer._iterations])
         before = {key: [ops.copy(variable) for variable in group] for key, (_, group) in gated.items()}
         self.optimizer.apply([g for g, _, _ in known], [v for _, v, _ in known])
@@ -79,3 +86,10 @@ class SelectiveUpdate:
             slots: One of the optimizer's lists, such as `optimizer.momentums`, in the order of the variables.
         """
         return {of: ops.convert_to_tensor(slot) for of, slot in zip(self._slots, slots, strict=True)}
+
+
+def any_of(gates: Sequence[Tensor | bool]) -> Tensor | bool:
+    """Whether one of some boolean scalars is True; True itself if that is known before the graph runs."""
+    if any(gate is True for gate in gates):
+        return True
+    return ops.any(ops.stack(list({id(gate): gate for gate in gates}.values())))

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_dha.layers import BatchNormalization, MixedNode, MixedOp, SharedGraphs
+from keras_dha.layers.shared_graphs import reading_all
 from keras_dha.spaces import Choice
 
 OP = Choice("edge", ("thin", "wide", "skip"))
@@ -149,3 +150,13 @@ def test_under_mixed_precision_each_has_its_own_graph(dtype: str) -> None:
     y = tf.function(layer)([tf.ones((4, 2)), tf.constant([0.0, 1.0, 0.0])])
     assert layer._graph is None
     assert y.dtype == dtype.removeprefix("mixed_")
+
+
+def test_a_call_that_reads_all_outputs_needs_no_copy_of_its_graph() -> None:
+    value = tf.constant(0.1)
+    others = {"logits": tf.fill((3, 2), 1e4), "gone": None, "drawn": [tf.ones(2, tf.int32)]}
+    np.testing.assert_array_equal(reading_all(value, others), value)
+    assert reading_all(value, {"gone": None}) is value
+    graph = tf.function(reading_all).get_concrete_function(value, {"logits": others["logits"]}).graph
+    assert {tensor.op.type for tensor in graph.inputs} == {"Placeholder"}
+    assert all(tensor.consumers() for tensor in graph.inputs)
