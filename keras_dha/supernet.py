@@ -54,9 +54,7 @@ class RelaxedChooser(Chooser):
     def _open_to(self, mixture: MixedLayer) -> Choice:
         """The choice, with those options excluded that the relaxation could not learn to leave."""
         choice = mixture.choice
-        # Where every input must have an answer, nothing is how one is left out; dense weights learn that by the others.
-        leaves_inputs_out = 1 < choice.keep == len(set(choice.groups or ())) and not self._template.sparse
-        if self._template.keeps_zero or leaves_inputs_out:
+        if self._template.keeps_zero(choice):
             return choice
         branches = zip(choice.options, mixture.branches)
         excluded = tuple(option for option, branch in branches if option in choice.excluded or is_zero(branch))

@@ -9,7 +9,7 @@ from tiny_space import TinySpace, TwoInputSpace, images
 
 from keras_dha.derivation import FixedChooser, inherit_weights
 from keras_dha.recipes import RECIPES
-from keras_dha.relaxations import OneHotSample, Relaxation, Softmax, SparseCode
+from keras_dha.relaxations import DecoupledTopology, GumbelSoftmax, OneHotSample, Relaxation, Softmax, SparseCode
 from keras_dha.spaces import DARTSSpace, NASBench201Space, SearchSpace
 from keras_dha.supernet import Supernet
 
@@ -147,7 +147,10 @@ def test_what_no_gradient_could_leave_is_never_kept() -> None:
     supernet.decisions().validate(space.choices())
 
 
-@pytest.mark.parametrize(("relaxation", "excluded"), [(Softmax, ()), (SparseCode, ("0/none", "1/none"))])
+@pytest.mark.parametrize(
+    ("relaxation", "excluded"),
+    [(Softmax, ()), (DecoupledTopology, ()), (GumbelSoftmax, ()), (SparseCode, ("0/none", "1/none"))],
+)
 def test_nothing_may_be_kept_where_it_is_how_an_input_is_left_out(relaxation: Any, excluded: Any) -> None:
     space = DARTSSpace((8, 8, 1), 2, channels=2, cells=3, nodes=2, learned_output=True)
     assert Supernet(space, relaxation(seed=0)).relaxations["normal_output"].choice.excluded == excluded

@@ -71,7 +71,7 @@ def with_credit(output: Tensor, weights: Tensor) -> Any:
 
     def gradient(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
         slope = args[0] if upstream is None else upstream
-        return slope, weights * ops.cast(ops.sum(slope * output), weights.dtype)
+        return slope, weights * ops.sum(ops.cast(slope * output, weights.dtype))
 
     return output, gradient
 

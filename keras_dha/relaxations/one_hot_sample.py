@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_dha.relaxations import subsets
 from keras_dha.relaxations.relaxation import Relaxation, Tensor
+from keras_dha.spaces.choice import Choice
 
 _ESTIMATORS = ("score", "credit", "straight_through")
 
@@ -85,10 +86,9 @@ class OneHotSample(Relaxation):
         self.exploration = float(exploration)
         self.freeze_margin = freeze_margin
 
-    @property
-    def keeps_zero(self) -> bool:
-        """Only with the score function, which sees what the loss is without any branch."""
-        return self.estimator == "score"
+    def keeps_zero(self, choice: Choice) -> bool:
+        """Always with the score function, which sees what the loss is without any branch."""
+        return self.estimator == "score" or super().keeps_zero(choice)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables."""

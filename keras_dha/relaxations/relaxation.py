@@ -65,7 +65,7 @@ class Relaxation(keras.layers.Layer, abc.ABC):
     """Whether, if `sparse`, exactly `choice.keep` weights are non-zero in every call."""
 
     unit: ClassVar[bool] = False
-    """Whether, if `sparse`, weights that are not 0 are exactly 1, so that only their gradient tells them from none."""
+    """Whether, if `sparse`, weights that are not 0 are exactly 1, so that nothing need be multiplied by them."""
 
     def __init__(
         self,
@@ -97,15 +97,15 @@ class Relaxation(keras.layers.Layer, abc.ABC):
         self.seed = int(keras.random.randint((), 0, 2**31 - 1)) if seed is None else int(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
-    @property
-    def keeps_zero(self) -> bool:
-        """Whether an option whose output is always 0 may be kept.
+    def keeps_zero(self, choice: Choice) -> bool:
+        """Whether options of `choice` whose output is always 0 may be kept.
 
-        False where options learn by the gradient of their weights, which is 0 for such an option's own: nothing speaks
-        against it but its share in what the others lose. DARTS lets it take weight, and never keeps it. True where the
-        loss itself says what an option is worth.
+        Not where options learn by the gradient of their weights, which is 0 for such an option's own: nothing speaks
+        against it but its share in what the others lose. DARTS lets it take weight, and never keeps it. But where every
+        input must have an answer, it is how an input is left out. Overridden where the loss itself says what an option
+        is worth.
         """
-        return False
+        return 1 < choice.keep == subsets.num_groups(choice)
 
     @property
     def choice(self) -> Choice:

@@ -10,6 +10,7 @@ from keras import ops
 from keras_dha.relaxations import subsets
 from keras_dha.relaxations.lasso import lasso
 from keras_dha.relaxations.relaxation import Relaxation, Tensor
+from keras_dha.spaces.choice import Choice
 
 _RECOVERIES = ("ista", "released")
 _NOISE = 1e-3
@@ -121,8 +122,7 @@ class SparseCode(Relaxation):
         self.measurements = self._constant("measurements", self._initial_measurements())
         self.recovered = self._constant("recovered", self.recover())
 
-    @property
-    def keeps_zero(self) -> bool:
+    def keeps_zero(self, choice: Choice) -> bool:
         """Only if S is drawn: the weight of a branch whose output is 0 has no gradient, so S would never leave it."""
         return self.exploration > 0
 
