@@ -76,7 +76,11 @@ class Recipe:
                 "The hyperparameters of a recipe must be a tuple of keras_dha.hyperparameters. "
                 f"Received: hyperparameters={parts!r}. For example (LearningRate(), WeightDecay())."
             )
-
+        names = [part.name for part in parts]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"The hyperparameters of a recipe must have different names. Received: {names}. Name one anew."
+            )
         if not isinstance(self.penalties, tuple) or not all(isinstance(part, Penalty) for part in self.penalties):
             raise TypeError(
                 "The penalties of a recipe must be a tuple of keras_dha.penalties. "

@@ -85,3 +85,9 @@ def test_parts_that_are_off_stay_off() -> None:
 def test_a_part_of_a_wrong_kind() -> None:
     with pytest.raises(TypeError, match="Received: schedule='cosine'"):
         RECIPES["dha"]().replace(schedule="cosine")
+
+
+def test_two_hyperparameters_of_one_name() -> None:
+    """Of two, hyperparameters() and the history would have shown one."""
+    with pytest.raises(ValueError, match=r"different names. Received: \['learning_rate', 'learning_rate'\]"):
+        RECIPES["dha"]().replace(hyperparameters=(LearningRate(), LearningRate()))
