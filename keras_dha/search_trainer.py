@@ -11,7 +11,7 @@ from keras import ops
 from keras_dha import roles
 from keras_dha.compiled_model import CompiledModel, has_schedule
 from keras_dha.hypergradients import exact_product, finite_difference_product
-from keras_dha.hyperparameters import LearningRate, WeightDecay
+from keras_dha.hyperparameters import LearningRate, WeightDecay, WeightGroups
 from keras_dha.layers import ImageScaling
 from keras_dha.layers.shared_graphs import reading_all
 from keras_dha.penalties import Penalty
@@ -72,9 +72,12 @@ class SearchTrainer(CompiledModel):
             self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE], due)
         if self.schedule_state and not self._settled_in_graph:
             self._move_schedule(gradients[:count], due)
-        before = self._update_weights(gradients[:count], parts[roles.WEIGHT], choice_weights, held_out)
-        if before:
-            self._update_hyperparameters(held_out, differentiate, parts[roles.WEIGHT], before)
+        learns = held_out is not None and bool(self.learned) and not self._settled_in_graph
+        groups = WeightGroups(parts[roles.WEIGHT], self.learned)
+        before = groups.vectors(parts[roles.WEIGHT]) if learns else []
+        self._update_weights(gradients[:count], parts[roles.WEIGHT], choice_weights)
+        if learns:
+            self._update_hyperparameters(held_out, differentiate, groups, before)
         self.steps.assign_add(1)
         return self._log(x, y, y_pred, sample_weight, loss)
 
@@ -266,23 +269,19 @@ class SearchTrainer(CompiledModel):
         return [loss, *(ops.subtract(g, rate * h) for g, h in zip(outer, product))]
 
     def _update_weights(
-        self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], choice_weights: Any, held_out: Any
-    ) -> list[tuple[Tensor, Any]]:
-        """One step of the weights; what they were and whether they moved, if hyper-parameters will want to know."""
+        self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], choice_weights: dict[str, Tensor]
+    ) -> None:
+        """One step of the weights."""
         learning_rate = self._learning_rate()
         if not has_schedule(self.optimizer):
             self.optimizer.learning_rate.assign(learning_rate)
-        learns = held_out is not None and bool(self.learned) and not self._settled_in_graph
         known = [(g, v) for g, v in zip(gradients, variables) if g is not None]
-        before = [(variable, ops.copy(variable)) for variable in variables] if learns else []
         gradients, variables = [g for g, _ in known], [v for _, v in known]
         active = self._active(variables, choice_weights)
         for part in self.learned:
             if isinstance(part, WeightDecay):
                 gradients = part.apply(variables, gradients, learning_rate, active)
         self._updates[roles.WEIGHT].apply(gradients, variables, active)
-        moves = {id(variable): moved for variable, moved in zip(variables, active)}
-        return [(value, moves.get(id(variable), False)) for variable, value in before]
 
     def _learning_rate(self) -> Tensor:
         """The rate of this step: the optimizer's own schedule, or the learned or constant one, annealed."""
@@ -311,11 +310,7 @@ class SearchTrainer(CompiledModel):
         return active
 
     def _update_hyperparameters(
-        self,
-        held_out: Any,
-        differentiate: Any,
-        variables: Sequence[keras.Variable],
-        before: Sequence[tuple[Tensor, Any]],
+        self, held_out: Any, differentiate: Any, groups: WeightGroups, before: Sequence[Tensor]
     ) -> None:
         """One step along the gradient of the held-out loss at the weights that were just reached."""
         due = ops.equal(self.steps % self.recipe.schedule.hyperparameters_every, 0)
@@ -324,11 +319,8 @@ class SearchTrainer(CompiledModel):
         def measured() -> list[Tensor]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             gradients, loss, *unread = differentiate(self.scaling(x) if self.scaling else x, y, sample_weight)
-            loss = reading_all(loss, [gradients[len(variables) :], *unread])
-            known = [(g, v, *w) for g, v, w in zip(gradients, variables, before) if g is not None]
-            gradients, moved = [g for g, *_ in known], [ops.subtract(v, w) for _, v, w, _ in known]
-            old = [w if moves is True else ops.where(moves, w, 0.0) for _, _, w, moves in known]
-            return [loss, *(part.hypergradient(gradients, moved, old, learning_rate) for part in self.learned)]
+            loss = reading_all(loss, [gradients[len(groups) :], *unread])
+            return [loss, *groups.hypergradients(gradients[: len(groups)], before, learning_rate)]
 
         loss, *slopes = tf.cond(due, measured, lambda: [tf.zeros(())] * (1 + len(self.learned)))
         thetas = [part.theta for part in self.learned]

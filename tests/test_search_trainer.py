@@ -427,10 +427,10 @@ def test_a_layer_of_two_options_is_trained_by_both(option: int) -> None:
 
 @keras.saving.register_keras_serializable(package="tests")
 class WatchedDecay(WeightDecay):
-    """Keeps the weights that it was shown."""
+    """Keeps the vector of weights that it was shown."""
 
     def log_gradient(self, held_out_gradients: Any, displacement: Any, weights: Any, learning_rate: Any) -> Any:
-        self.shown = [keras.ops.convert_to_numpy(weight) for weight in weights]
+        (self.shown,) = [keras.ops.convert_to_numpy(vector) for vector in weights]
         return super().log_gradient(held_out_gradients, displacement, weights, learning_rate)
 
 
@@ -455,9 +455,14 @@ def test_a_branch_that_rested_did_not_decay() -> None:  # so its weights are no 
         model.train_step({"train": (X[:16], Y[:16]), "held_out": HELD_OUT})
         if len(ran) == 2 and ran[0] != ran[1]:  # trained with one option, measured with the other
             break
-    rested = [w for w in model.learned[0].shown if w.shape == ((3, 3, 4, 4), (1, 1, 4, 4))[ran[1]]]
+    parts = keras_dha.roles.partition(model.trainable_variables)
+    kernels = [v for v in parts[keras_dha.roles.WEIGHT] if len(v.shape) > 1]
+    ends = np.cumsum([np.prod(v.shape) for v in kernels])[:-1]
+    shown = list(zip(kernels, np.split(model.learned[0].shown, ends), strict=True))
+    rested = [w for v, w in shown if v.shape == ((3, 3, 4, 4), (1, 1, 4, 4))[ran[1]]]
     assert rested
     assert not any(w.any() for w in rested)
+    assert all(w.any() for v, w in shown if v.shape == (3, 3, 1, 4))  # the stem's
 
 
 def test_a_baseline_follows_measured_losses_only() -> None:

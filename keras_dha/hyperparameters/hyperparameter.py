@@ -90,6 +90,10 @@ class Hyperparameter(keras.layers.Layer, abc.ABC):
         theta, margin = ops.convert_to_tensor(self.theta), 1e-6 * (high - low)
         return ops.logical_or(theta <= low + margin, theta >= high - margin)
 
+    def acts_on(self, weight: keras.Variable) -> bool:
+        """Whether the step of this weight depends on the value; by default that of every weight does."""
+        return True
+
     def hypergradient(
         self,
         held_out_gradients: Sequence[Tensor | None],
@@ -98,6 +102,8 @@ class Hyperparameter(keras.layers.Layer, abc.ABC):
         learning_rate: Tensor,
     ) -> Tensor:
         """`d(held-out loss)/d(theta)` through the last weight step, a scalar.
+
+        All lists hold the weights that it acts on, one tensor each, or several joined to one.
 
         Args:
             held_out_gradients: Of the held-out loss, at the new weights.

@@ -54,6 +54,10 @@ class WeightDecay(Hyperparameter):
         super().__init__(initial, bounds, space=space, **kwargs)
         self.coupled = coupled
 
+    def acts_on(self, weight: keras.Variable) -> bool:
+        """Whether the weight decays: if decoupled, kernels only."""
+        return self.coupled or len(weight.shape) > 1
+
     def apply(
         self,
         variables: Sequence[keras.Variable],
@@ -81,7 +85,7 @@ class WeightDecay(Hyperparameter):
         active = active or [True] * len(variables)
         gated = {id(moves): rate if moves is True else rate * ops.cast(moves, rate.dtype) for moves in active}
         for variable, gradient, moves in zip(variables, gradients, active):
-            if gradient is not None and self._decays(variable):
+            if gradient is not None and self.acts_on(variable):
                 variable.assign_sub(ops.cast(gated[id(moves)], variable.dtype) * variable)
         return list(gradients)
 
@@ -93,11 +97,7 @@ class WeightDecay(Hyperparameter):
         learning_rate: Tensor,
     ) -> Tensor:
         """`-learning_rate * value * <g, w>`."""
-        pairs = [(g, w) for g, w in zip(held_out_gradients, weights) if self._decays(w)]
-        return weight_decay_gradient([g for g, _ in pairs], [w for _, w in pairs], learning_rate, self.value())
-
-    def _decays(self, weight: Tensor) -> bool:
-        return self.coupled or len(ops.shape(weight)) > 1
+        return weight_decay_gradient(held_out_gradients, weights, learning_rate, self.value())
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""
