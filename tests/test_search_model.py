@@ -78,7 +78,7 @@ def test_derived_model_equals_the_search_model(fitted: Any) -> None:
     layers = final._flatten_layers(include_self=False)
     assert all(type(layer).__module__.startswith("keras.") for layer in layers)
     final.fit(X, Y, verbose=0)
-    assert float(final.optimizer.learning_rate) == pytest.approx(0.05)  # the annealed one would be 0
+    assert float(final.optimizer.learning_rate) == pytest.approx(0.1)  # the annealed one would be 0
 
 
 def test_files_load_without_this_package(fitted: Any, tmp_path: Path) -> None:

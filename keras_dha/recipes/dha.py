@@ -32,9 +32,11 @@ def dha(*, base: Sequence[BasicAugmentation] = (Crop(),)) -> Recipe:
         source="arXiv 2109.05765",
         relaxation=SparseCode(num_measurements=7, exploration=0.25, exploration_rate=0.03, capacity_prior=2.5),
         augmentation=PairPolicy(base=base, search_magnitude=1.0, settle_magnitude=2.0),
-        hyperparameters=(LearningRate(0.05, bounds=(0.005, 0.5)), WeightDecay(5e-4, bounds=(5e-5, 5e-3))),
+        hyperparameters=(LearningRate(0.1, bounds=(0.01, 1.0)), WeightDecay(5e-4, bounds=(5e-5, 5e-3))),
         schedule=Schedule(search_fraction=0.2, warmup_fraction=0.1),
-        optimizer=lambda: keras.optimizers.SGD(0.05, momentum=0.9, weight_decay=5e-4, global_clipnorm=5.0),
+        optimizer=lambda: keras.optimizers.SGD(
+            0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, global_clipnorm=5.0
+        ),
         architecture_optimizer=lambda: keras.optimizers.Adam(0.005, beta_1=0.5),
         augmentation_optimizer=lambda: keras.optimizers.SGD(0.02, momentum=0.9, nesterov=True),
         hyperparameter_optimizer=lambda: keras.optimizers.Adam(0.003),
