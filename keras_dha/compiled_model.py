@@ -132,11 +132,22 @@ class CompiledModel(PhasedModel):
 
     def _build_optimizers(self) -> None:
         parts = roles.partition(self.trainable_variables)
-        self._updates = {role: _update_of(getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()}
+        self._updates = {
+            role: self._update_of(role, getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()
+        }
         branches = self.supernet.branch_variables() if self.supernet else []
         self._gates: dict[int, list[tuple[str, int]]] = {}  # an option's layers may be another one's, too
         for variable, name, position in branches:
             self._gates.setdefault(id(variable), []).append((name, position))
+
+    def _update_of(
+        self, role: str, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+    ) -> SelectiveUpdate:
+        if not FlatUpdate.suits(optimizer, variables):
+            return SelectiveUpdate(optimizer, variables)
+        if role != roles.WEIGHT:
+            return FlatUpdate(optimizer, variables)
+        return FlatUpdate(optimizer, variables, lambda weight: tuple(part.acts_on(weight) for part in self.learned))
 
     def plain_step(
         self, variables: Sequence[keras.Variable], gradients: Sequence[Tensor], rate: Tensor
@@ -205,7 +216,3 @@ def _start_at(part: Hyperparameter, name: str, value: float) -> None:
             f"{kind}({value:g}, bounds=({value / 10:g}, {value * 10:g})), or without a {kind}."
         )
     part.assign(value)
-
-
-def _update_of(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> SelectiveUpdate:
-    return (FlatUpdate if FlatUpdate.suits(optimizer, variables) else SelectiveUpdate)(optimizer, variables)

@@ -11,7 +11,7 @@ from keras import ops
 from keras_dha import roles
 from keras_dha.compiled_model import CompiledModel, has_schedule
 from keras_dha.hypergradients import exact_product, finite_difference_product
-from keras_dha.hyperparameters import LearningRate, WeightDecay, WeightGroups
+from keras_dha.hyperparameters import LearningRate, WeightDecay, WeightStep
 from keras_dha.layers import ImageScaling
 from keras_dha.layers.shared_graphs import reading_all
 from keras_dha.penalties import Penalty
@@ -73,11 +73,9 @@ class SearchTrainer(CompiledModel):
         if self.schedule_state and not self._settled_in_graph:
             self._move_schedule(gradients[:count], due)
         learns = held_out is not None and bool(self.learned) and not self._settled_in_graph
-        groups = WeightGroups(parts[roles.WEIGHT], self.learned)
-        before = groups.vectors(parts[roles.WEIGHT]) if learns else []
-        self._update_weights(gradients[:count], parts[roles.WEIGHT], choice_weights)
+        before = self._update_weights(gradients[:count], parts[roles.WEIGHT], choice_weights)
         if learns:
-            self._update_hyperparameters(held_out, differentiate, groups, before)
+            self._update_hyperparameters(held_out, differentiate, parts[roles.WEIGHT], before)
         self.steps.assign_add(1)
         return self._log(x, y, y_pred, sample_weight, loss)
 
@@ -270,18 +268,22 @@ class SearchTrainer(CompiledModel):
 
     def _update_weights(
         self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], choice_weights: dict[str, Tensor]
-    ) -> None:
-        """One step of the weights."""
+    ) -> list[Tensor]:
+        """One step of the weights. Returns what they were, as the units of the update."""
         learning_rate = self._learning_rate()
         if not has_schedule(self.optimizer):
             self.optimizer.learning_rate.assign(learning_rate)
         known = [(g, v) for g, v in zip(gradients, variables) if g is not None]
         gradients, variables = [g for g, _ in known], [v for _, v in known]
         active = self._active(variables, choice_weights)
+        update, shrinkage = self._updates[roles.WEIGHT], None
         for part in self.learned:
-            if isinstance(part, WeightDecay):
-                gradients = part.apply(variables, gradients, learning_rate, active)
-        self._updates[roles.WEIGHT].apply(gradients, variables, active)
+            if isinstance(part, WeightDecay) and part.coupled:
+                gradients = part.added(variables, gradients)
+            elif isinstance(part, WeightDecay):
+                share = part.shrinkage(learning_rate)
+                shrinkage = [share if part.acts_on(weight) else None for weight in update.representatives]
+        return update.apply(gradients, variables, active, shrinkage)
 
     def _learning_rate(self) -> Tensor:
         """The rate of this step: the optimizer's own schedule, or the learned or constant one, annealed."""
@@ -310,17 +312,20 @@ class SearchTrainer(CompiledModel):
         return active
 
     def _update_hyperparameters(
-        self, held_out: Any, differentiate: Any, groups: WeightGroups, before: Sequence[Tensor]
+        self, held_out: Any, differentiate: Any, variables: Sequence[keras.Variable], before: Sequence[Tensor]
     ) -> None:
         """One step along the gradient of the held-out loss at the weights that were just reached."""
         due = ops.equal(self.steps % self.recipe.schedule.hyperparameters_every, 0)
-        learning_rate = self._learning_rate()
+        learning_rate, update = self._learning_rate(), self._updates[roles.WEIGHT]
 
         def measured() -> list[Tensor]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             gradients, loss, *unread = differentiate(self.scaling(x) if self.scaling else x, y, sample_weight)
-            loss = reading_all(loss, [gradients[len(groups) :], *unread])
-            return [loss, *groups.hypergradients(gradients[: len(groups)], before, learning_rate)]
+            loss = reading_all(loss, [gradients[len(variables) :], *unread])
+            slopes = update.joined(gradients[: len(variables)], variables)
+            after = [ops.convert_to_tensor(unit) for unit in update.units]
+            step = WeightStep(update.representatives, slopes, before, after, learning_rate)
+            return [loss, *(part.hypergradient(step) for part in self.learned)]
 
         loss, *slopes = tf.cond(due, measured, lambda: [tf.zeros(())] * (1 + len(self.learned)))
         thetas = [part.theta for part in self.learned]

@@ -429,9 +429,9 @@ def test_a_layer_of_two_options_is_trained_by_both(option: int) -> None:
 class WatchedDecay(WeightDecay):
     """Keeps the vector of weights that it was shown."""
 
-    def log_gradient(self, held_out_gradients: Any, displacement: Any, weights: Any, learning_rate: Any) -> Any:
-        (self.shown,) = [keras.ops.convert_to_numpy(vector) for vector in weights]
-        return super().log_gradient(held_out_gradients, displacement, weights, learning_rate)
+    def log_gradient(self, step: Any) -> Any:
+        (self.shown,) = [keras.ops.convert_to_numpy(vector) for vector in step.took_part]
+        return super().log_gradient(step)
 
 
 def test_a_branch_that_rested_did_not_decay() -> None:  # so its weights are no part of the decay's hypergradient

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_dha.hyperparameters.weight_step import WeightStep
 from keras_dha.roles import HYPERPARAMETER, tag
 
 Tensor = Any
@@ -94,36 +95,14 @@ class Hyperparameter(keras.layers.Layer, abc.ABC):
         """Whether the step of this weight depends on the value; by default that of every weight does."""
         return True
 
-    def hypergradient(
-        self,
-        held_out_gradients: Sequence[Tensor | None],
-        displacement: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        learning_rate: Tensor,
-    ) -> Tensor:
-        """`d(held-out loss)/d(theta)` through the last weight step, a scalar.
-
-        All lists hold the weights that it acts on, one tensor each, or several joined to one.
-
-        Args:
-            held_out_gradients: Of the held-out loss, at the new weights.
-            displacement: New weights minus old ones, decay included.
-            weights: The old weights.
-            learning_rate: Of the step.
-        """
-        gradient = self.log_gradient(held_out_gradients, displacement, weights, learning_rate)
-        gradient = ops.cast(gradient, self.dtype)
+    def hypergradient(self, step: WeightStep) -> Tensor:
+        """`d(held-out loss)/d(theta)` through a step of the weights, a scalar."""
+        gradient = ops.cast(self.log_gradient(step.seen_by(self)), self.dtype)
         return gradient if self.space == "log" else gradient / self.value()  # d/dv = d/d(log v) / v
 
     @abc.abstractmethod
-    def log_gradient(
-        self,
-        held_out_gradients: Sequence[Tensor | None],
-        displacement: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        learning_rate: Tensor,
-    ) -> Tensor:
-        """`d(held-out loss)/d(log(value))`; arguments of `hypergradient`."""
+    def log_gradient(self, step: WeightStep) -> Tensor:
+        """`d(held-out loss)/d(log(value))` through a step of the weights that it acts on."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""

@@ -7,6 +7,7 @@ import keras
 
 from keras_dha.hypergradients.one_step import learning_rate_gradient
 from keras_dha.hyperparameters.hyperparameter import Hyperparameter, Tensor
+from keras_dha.hyperparameters.weight_step import WeightStep
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
@@ -26,8 +27,9 @@ class LearningRate(Hyperparameter):
 
     Example:
 
-    >>> rate = LearningRate(0.5, bounds=(0.1, 1.0))
-    >>> float(rate.hypergradient([[2.0]], displacement=[[-0.25]], weights=[[1.0]], learning_rate=0.5))
+    >>> rate, weight = LearningRate(0.5, bounds=(0.1, 1.0)), keras.Variable([1.0])
+    >>> step = WeightStep([weight], held_out_gradients=[[2.0]], before=[[1.0]], after=[[0.75]], learning_rate=0.5)
+    >>> float(rate.hypergradient(step))
     -0.5
 
     Reference: the released code of DHA (https://arxiv.org/abs/2109.05765) learns the raw value, within (1e-3, 0.05) for
@@ -39,12 +41,6 @@ class LearningRate(Hyperparameter):
     ) -> None:
         super().__init__(initial, bounds, space=space, **kwargs)
 
-    def log_gradient(
-        self,
-        held_out_gradients: Sequence[Tensor | None],
-        displacement: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        learning_rate: Tensor,
-    ) -> Tensor:
+    def log_gradient(self, step: WeightStep) -> Tensor:
         """`<g, w' - w>`."""
-        return learning_rate_gradient(held_out_gradients, displacement)
+        return learning_rate_gradient(step.held_out_gradients, step.displacement)

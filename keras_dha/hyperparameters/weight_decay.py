@@ -8,17 +8,17 @@ from keras import ops
 
 from keras_dha.hypergradients.one_step import weight_decay_gradient
 from keras_dha.hyperparameters.hyperparameter import Hyperparameter, Tensor
+from keras_dha.hyperparameters.weight_step import WeightStep
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
 class WeightDecay(Hyperparameter):
     """The weight decay, `d(held-out loss)/d(log(value)) = -learning_rate * value * <g, w>` over the weights that decay.
 
-    A trainer calls `apply` before its optimizer's step. Decoupled, kernels shrink by `learning_rate * value` of
-    themselves, whatever the optimizer makes of the gradients; variables of one dimension (biases, scales) do not.
-    Coupled, `value * w` is added to the gradients of all weights. Then clip gradients before `apply`, as the released
-    code does: if the optimizer clips the sum, the hypergradient is not exact. Turn the optimizer's own `weight_decay`
-    off.
+    Decoupled, kernels lose `shrinkage`, which is `learning_rate * value` of themselves, before the optimizer's step,
+    whatever it makes of the gradients; variables of one dimension (biases, scales) do not. Coupled, `value * w` is
+    `added` to the gradients of all weights. Then clip gradients before that, as the released code does: if the
+    optimizer clips the sum, the hypergradient is not exact. Turn the optimizer's own `weight_decay` off.
 
     Args:
         initial: The weight decay at the start, as a fraction per unit of learning rate. Defaults to 5e-4.
@@ -32,11 +32,8 @@ class WeightDecay(Hyperparameter):
 
     Example:
 
-    >>> decay = WeightDecay(0.5, bounds=(0.1, 1.0))
-    >>> kernel = keras.Variable([[2.0]])
-    >>> gradients = decay.apply([kernel], [[[1.0]]], learning_rate=0.5)
-    >>> kernel.numpy()  # 2 - 0.5 * 0.5 * 2
-    array([[1.5]], dtype=float32)
+    >>> float(WeightDecay(0.5, bounds=(0.1, 1.0)).shrinkage(learning_rate=0.5))
+    0.25
 
     Reference: the released code of DHA (https://arxiv.org/abs/2109.05765) is coupled and learns the raw value, within
     (1e-4, 5e-4) for CIFAR-100. Decoupled decay: https://arxiv.org/abs/1711.05101.
@@ -58,46 +55,20 @@ class WeightDecay(Hyperparameter):
         """Whether the weight decays: if decoupled, kernels only."""
         return self.coupled or len(weight.shape) > 1
 
-    def apply(
-        self,
-        variables: Sequence[keras.Variable],
-        gradients: Sequence[Tensor | None],
-        learning_rate: Tensor,
-        active: Sequence[Tensor | bool] | None = None,
-    ) -> list[Tensor | None]:
-        """Decays the variables, or adds the decay to their gradients; a variable whose gradient is None is left alone.
+    def shrinkage(self, learning_rate: Tensor) -> Tensor:
+        """The share of itself that a weight loses in a step, a scalar: decoupled decay."""
+        return self.value() * ops.convert_to_tensor(learning_rate, dtype=self.dtype)
 
-        Args:
-            variables: The weights.
-            gradients: Of the training loss, one for each variable.
-            learning_rate: Of the step that follows.
-            active: For each variable whether it decays in this step, a boolean or a scalar tensor; None: all do.
+    def added(self, variables: Sequence[keras.Variable], gradients: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients with `value * w` in them: coupled decay."""
+        return [
+            gradient + ops.cast(self.value(), variable.dtype) * variable
+            for variable, gradient in zip(variables, gradients, strict=True)
+        ]
 
-        Returns:
-            The gradients for the optimizer.
-        """
-        if self.coupled:
-            return [
-                gradient if gradient is None else gradient + ops.cast(self.value(), variable.dtype) * variable
-                for variable, gradient in zip(variables, gradients)
-            ]
-        rate = self.value() * ops.convert_to_tensor(learning_rate, dtype=self.dtype)
-        active = active or [True] * len(variables)
-        gated = {id(moves): rate if moves is True else rate * ops.cast(moves, rate.dtype) for moves in active}
-        for variable, gradient, moves in zip(variables, gradients, active):
-            if gradient is not None and self.acts_on(variable):
-                variable.assign_sub(ops.cast(gated[id(moves)], variable.dtype) * variable)
-        return list(gradients)
-
-    def log_gradient(
-        self,
-        held_out_gradients: Sequence[Tensor | None],
-        displacement: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        learning_rate: Tensor,
-    ) -> Tensor:
+    def log_gradient(self, step: WeightStep) -> Tensor:
         """`-learning_rate * value * <g, w>`."""
-        return weight_decay_gradient(held_out_gradients, weights, learning_rate, self.value())
+        return weight_decay_gradient(step.held_out_gradients, step.took_part, step.learning_rate, self.value())
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""

@@ -1,8 +1,8 @@
-"""An optimizer's step on all of its variables as one vector, leaving some of them alone."""
+"""An optimizer's step on its variables as a few vectors, leaving some of their numbers alone."""
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -25,7 +25,7 @@ _ELEMENTWISE = (
 
 
 class FlatUpdate(SelectiveUpdate):
-    """`SelectiveUpdate` for optimizers that treat each number by itself: their slots are those of one long vector.
+    """`SelectiveUpdate` for optimizers that treat each number by itself: their slots are those of a few long vectors.
 
     A supernet has hundreds of small variables, of which a step moves some. To update each by itself, and to put back
     those that stay, takes a graph longer than that of the network, which must be made before the first step.
@@ -33,16 +33,27 @@ class FlatUpdate(SelectiveUpdate):
     Args:
         optimizer: An optimizer that has not been built yet, and that `suits` the variables.
         variables: All variables that it will ever train.
+        kind: What variables that share a vector, a unit, have in common; by default all do.
 
     Raises:
         ValueError: If the optimizer is in use already.
     """
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
-        self._variables = list(variables)
-        self._sizes = [math.prod(variable.shape) for variable in variables]
-        self._vector = keras.Variable(ops.zeros(sum(self._sizes), variables[0].dtype), name="weights")
-        super().__init__(optimizer, [self._vector])
+    def __init__(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variables: Sequence[keras.Variable],
+        kind: Callable[[keras.Variable], Hashable] = lambda _: None,
+    ) -> None:
+        kinds: dict[Hashable, list[keras.Variable]] = {}
+        for variable in variables:
+            kinds.setdefault(kind(variable), []).append(variable)
+        self._groups = list(kinds.values())
+        vectors = [
+            keras.Variable(ops.zeros(sum(map(_size, group)), group[0].dtype), name="weights") for group in self._groups
+        ]
+        super().__init__(optimizer, vectors)
+        self.representatives = [group[0] for group in self._groups]
 
     @staticmethod
     def suits(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> bool:
@@ -58,40 +69,54 @@ class FlatUpdate(SelectiveUpdate):
         )
 
     def apply(
-        self, gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable], active: Sequence[Tensor | bool]
-    ) -> None:
-        """As `SelectiveUpdate.apply`."""
-        known = {id(v): (g, a) for g, v, a in zip(gradients, variables, active) if g is not None}
-        if not known:
-            return
-        values, slopes, gates = [], [], []
-        for variable, size in zip(self._variables, self._sizes):
-            if id(variable) in known:
-                gradient, gate = known[id(variable)]
-                value, slope = ops.reshape(variable, (size,)), ops.reshape(gradient, (size,))
-            else:  # it stays as it is, whatever stands here
-                value = slope = ops.zeros(size, variable.dtype)
-                gate = False
-            values.append(value)
-            slopes.append(slope)
-            gates.append(gate)
-        self._vector.assign(ops.concatenate(values))
-        step = (ops.concatenate(slopes), self._vector, self._spread(gates))
-        self._apply([step], any_of([gate for _, gate in known.values()]))
-        for variable, value in zip(self._variables, self._pieces(self._vector)):
-            if id(variable) in known:
-                variable.assign(ops.reshape(value, variable.shape))
+        self,
+        gradients: Sequence[Tensor | None],
+        variables: Sequence[keras.Variable],
+        active: Sequence[Tensor | bool],
+        shrinkage: Sequence[Tensor | None] | None = None,
+    ) -> list[Tensor]:
+        """As `SelectiveUpdate.apply`; where a variable has no gradient, what is returned and the units are 0."""
+        known = [variable for gradient, variable in zip(gradients, variables) if gradient is not None]
+        before = self.joined(known, known)
+        gates = {id(v): gate for g, v, gate in zip(gradients, variables, active) if g is not None}
+        if not gates:
+            return before
+        for vector, values in zip(self.units, before):
+            vector.assign(values)
+        moves = [self._spread([gates.get(id(v), False) for v in group], group) for group in self._groups]
+        steps = zip(self.joined(gradients, variables), self.units, moves)
+        self._apply(list(steps), any_of(list(gates.values())), shrinkage)
+        for variable, value in self._pieces(self.units):
+            if id(variable) in gates:
+                variable.assign(value)
+        return before
 
-    def _spread(self, gates: Sequence[Tensor | bool]) -> Tensor | bool:
-        """The gate of each number of the vector, or True if all are."""
+    def joined(self, tensors: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
+        """As `SelectiveUpdate.joined`: one vector a unit."""
+        known = {id(v): ops.reshape(t, (_size(v),)) for t, v in zip(tensors, variables, strict=True) if t is not None}
+        return [
+            ops.concatenate([known[id(v)] if id(v) in known else ops.zeros(_size(v), v.dtype) for v in group])
+            for group in self._groups
+        ]
+
+    def _spread(self, gates: Sequence[Tensor | bool], group: Sequence[keras.Variable]) -> Tensor | bool:
+        """The gate of each number of a vector, or True if all are."""
         if all(gate is True for gate in gates):
             return True
-        runs = [list(run) for _, run in itertools.groupby(zip(gates, self._sizes), key=lambda pair: id(pair[0]))]
+        runs = [list(run) for _, run in itertools.groupby(zip(gates, map(_size, group)), key=lambda pair: id(pair[0]))]
         return ops.concatenate([ops.broadcast_to(run[0][0], (sum(size for _, size in run),)) for run in runs])
 
     def by_variable(self, slots: Sequence[keras.Variable]) -> dict[int, Tensor]:
         """As `SelectiveUpdate.by_variable`."""
-        return {id(v): ops.reshape(part, v.shape) for v, part in zip(self._variables, self._pieces(slots[0]))}
+        return {id(variable): value for variable, value in self._pieces(slots)}
 
-    def _pieces(self, vector: keras.Variable) -> list[Tensor]:
-        return ops.split(ops.convert_to_tensor(vector), list(itertools.accumulate(self._sizes))[:-1])
+    def _pieces(self, vectors: Sequence[keras.Variable]) -> Iterator[tuple[keras.Variable, Tensor]]:
+        """Each variable, and its part of the vector of its unit."""
+        for group, vector in zip(self._groups, vectors, strict=True):
+            ends = list(itertools.accumulate(map(_size, group)))
+            parts = ops.split(ops.convert_to_tensor(vector), ends[:-1])
+            yield from ((variable, ops.reshape(part, variable.shape)) for variable, part in zip(group, parts))
+
+
+def _size(variable: keras.Variable) -> int:
+    return math.prod(variable.shape)

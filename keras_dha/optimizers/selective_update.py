@@ -20,6 +20,10 @@ class SelectiveUpdate:
         optimizer: An optimizer that has not been built yet.
         variables: All variables that it will ever train.
 
+    Attributes:
+        units: What the optimizer steps: here the variables, one by one.
+        representatives: For each unit one of the variables in it.
+
     Raises:
         ValueError: If the optimizer is in use already.
     """
@@ -31,6 +35,8 @@ class SelectiveUpdate:
                 "Make another one with the same settings."
             )
         self.optimizer = optimizer
+        self.units = list(variables)
+        self.representatives = list(variables)
         self._slots: dict[int, list[keras.Variable]] = {id(variable): [] for variable in variables}
         make_slot = optimizer.add_variable_from_reference
 
@@ -46,26 +52,50 @@ class SelectiveUpdate:
             del optimizer.add_variable_from_reference
 
     def apply(
-        self, gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable], active: Sequence[Tensor | bool]
-    ) -> None:
+        self,
+        gradients: Sequence[Tensor | None],
+        variables: Sequence[keras.Variable],
+        active: Sequence[Tensor | bool],
+        shrinkage: Sequence[Tensor | None] | None = None,
+    ) -> list[Tensor]:
         """One step of the optimizer.
 
         Args:
             gradients: One a variable; a variable whose gradient is None is left out.
             variables: Variables, all among those given at construction.
             active: For each variable True, or a boolean scalar tensor: whether it moves in this step.
+            shrinkage: For each unit the share of itself that it loses before the step, a scalar tensor, or None; None:
+                no unit does. What is not active loses nothing.
+
+        Returns:
+            What the units were before.
         """
+        before = [ops.copy(variable) for variable in self.units]
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active) if g is not None]
         if known:
-            self._apply(known, any_of([moves for _, _, moves in known]))
+            self._apply(known, any_of([moves for _, _, moves in known]), shrinkage)
+        return before
 
-    def _apply(self, known: Sequence[tuple[Tensor, keras.Variable, Tensor | bool]], counts: Tensor | bool) -> None:
-        """One step, with gradient, variable, and whether it moves, as a scalar or for each number of it.
+    def joined(self, tensors: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
+        """One tensor a variable, put together as the units are; None, or no tensor, stands for zeros."""
+        known = {id(variable): tensor for tensor, variable in zip(tensors, variables, strict=True)}
+        found = [known.get(id(unit)) for unit in self.units]
+        return [ops.zeros(u.shape, u.dtype) if tensor is None else tensor for tensor, u in zip(found, self.units)]
+
+    def _apply(
+        self,
+        known: Sequence[tuple[Tensor, keras.Variable, Tensor | bool]],
+        counts: Tensor | bool,
+        shrinkage: Sequence[Tensor | None] | None,
+    ) -> None:
+        """One step, with gradient, unit, and whether it moves, as a scalar or for each number of it.
 
         Args:
-            known: These three of each variable.
-            counts: Whether any number of any variable moves.
+            known: These three of each unit that has a gradient.
+            counts: Whether any number of any unit moves.
+            shrinkage: As `apply` has it.
         """
+        lost = {id(unit): share for unit, share in zip(self.units, shrinkage or [])}
         gated: dict[int, tuple[Tensor, list[keras.Variable]]] = {}
         for _, variable, moves in known:
             if moves is not True:
@@ -74,6 +104,9 @@ class SelectiveUpdate:
         if counts is not True:
             gated[id(counts)] = (counts, [self.optimizer._iterations])
         before = {key: [ops.copy(variable) for variable in group] for key, (_, group) in gated.items()}
+        for _, variable, _ in known:
+            if (share := lost.get(id(variable))) is not None:
+                variable.assign_sub(ops.cast(share, variable.dtype) * variable)
         self.optimizer.apply([g for g, _, _ in known], [v for _, v, _ in known])
         for key, (moves, group) in gated.items():
             for variable, value in zip(group, before[key]):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import keras_dha.hyperparameters as folder
 from keras_dha import roles
-from keras_dha.hyperparameters import HYPERPARAMETERS, Hyperparameter, LearningRate, WeightDecay
+from keras_dha.hyperparameters import HYPERPARAMETERS, Hyperparameter, LearningRate, WeightDecay, WeightStep
 
 EACH = pytest.mark.parametrize("cls", HYPERPARAMETERS)
 SPACE = pytest.mark.parametrize("space", ["log", "raw"])
@@ -57,10 +57,11 @@ def test_names_do_not_count_the_models_of_a_session():
 
 @EACH
 def test_raw_space_divides_by_the_value(cls):
-    arguments = ([np.ones((2, 2))], [np.full((2, 2), -0.1)], [np.full((2, 2), 3.0)], 0.5)
+    values = ([np.full((2, 2), value)] for value in (1.0, 3.0, 2.9))
+    step = WeightStep([keras.Variable(np.zeros((2, 2)))], *values, learning_rate=0.5)
     log, raw = (cls(0.02, bounds=(0.01, 0.1), space=space) for space in ("log", "raw"))
-    assert float(log.hypergradient(*arguments)) != 0
-    assert float(raw.hypergradient(*arguments)) == pytest.approx(float(log.hypergradient(*arguments)) / 0.02)
+    assert float(log.hypergradient(step)) != 0
+    assert float(raw.hypergradient(step)) == pytest.approx(float(log.hypergradient(step)) / 0.02)
 
 
 @EACH

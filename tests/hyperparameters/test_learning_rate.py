@@ -1,7 +1,8 @@
+import keras
 import numpy as np
 import pytest
 
-from keras_dha.hyperparameters import LearningRate
+from keras_dha.hyperparameters import LearningRate, WeightStep
 
 
 def descend(part, *, curvature, num_steps=200, speed=0.1):
@@ -10,7 +11,8 @@ def descend(part, *, curvature, num_steps=200, speed=0.1):
     for _ in range(num_steps):
         w, rate = 1.0, values[-1]
         new = w - rate * curvature * w
-        slope = part.hypergradient([np.array([curvature * new])], [np.array([new - w])], [np.array([w])], rate)
+        arrays = ([np.array([value])] for value in (curvature * new, w, new))
+        slope = part.hypergradient(WeightStep([keras.Variable([w])], *arrays, rate))
         part.theta.assign_sub(speed * slope)
         part.project()
         values.append(float(part.value()))
@@ -38,5 +40,5 @@ def test_bounds_are_never_left():  # A4
 
 def test_example_by_hand():
     # <2, -0.25> = -0.5: a larger step would lower the held-out loss.
-    part = LearningRate(0.5)
-    assert float(part.hypergradient([np.array([2.0])], [np.array([-0.25])], [np.array([1.0])], 0.5)) == -0.5
+    step = WeightStep([keras.Variable([1.0])], [np.array([2.0])], [np.array([1.0])], [np.array([0.75])], 0.5)
+    assert float(LearningRate(0.5).hypergradient(step)) == -0.5

@@ -48,6 +48,41 @@ def test_steps_are_those_of_an_update_by_variable(name: str, in_graph: bool) -> 
     assert int(flat.optimizer.iterations) == int(by_variable.optimizer.iterations) > 0
 
 
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+@pytest.mark.parametrize("in_graph", [True, False])
+def test_vectors_by_kind_take_the_same_steps(name: str, in_graph: bool) -> None:
+    expected, found = variables(), variables()
+    by_variable = SelectiveUpdate(OPTIMIZERS[name](), expected)
+    flat = FlatUpdate(OPTIMIZERS[name](), found, kind=lambda variable: len(variable.shape) > 1)
+    assert [unit.shape for unit in flat.units] == [(8,), (5,)]
+    assert [len(variable.shape) > 1 for variable in flat.representatives] == [True, False]
+    share = tf.constant(0.25)
+
+    def step(slopes: list[Any], gate: Any) -> list[Any]:
+        active = [True, gate, gate, tf.logical_not(gate)]
+        by_variable.apply([*slopes[:3], None], expected, active, [share, None, None, share])
+        return flat.apply([*slopes[:3], None], found, active, [share, None])
+
+    run = tf.function(step) if in_graph else step
+    for seed in range(1, 4):
+        values = flat.joined(found[:3], found[:3])
+        for old, before in zip(values, run(gradients(seed), tf.constant(seed % 3 > 0)), strict=True):
+            np.testing.assert_array_equal(old, before)
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found[3].numpy(), variables()[3].numpy())  # no gradient: no decay either
+    for unit, value in zip(flat.units, flat.joined(found[:3], found[:3]), strict=True):
+        np.testing.assert_array_equal(unit.numpy(), value)
+
+
+def test_joined_fills_up_with_zeros() -> None:
+    own = variables()
+    update = FlatUpdate(keras.optimizers.SGD(0.1), own, kind=lambda variable: len(variable.shape) > 1)
+    kernels, others = update.joined([None, *own[1:3]], own[:3])
+    np.testing.assert_array_equal(kernels, np.zeros(8))
+    np.testing.assert_array_equal(others, [own[1].numpy(), *own[2].numpy()])
+
+
 def test_the_inactive_and_their_slots_do_not_move_by_a_bit() -> None:
     optimizer, own = keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1), variables()
     update = FlatUpdate(optimizer, own)

@@ -66,6 +66,39 @@ def test_a_gradient_of_none_leaves_its_variable_alone() -> None:
     update.apply([None, None], both, [True, True])
 
 
+@pytest.mark.parametrize("make", [SelectiveUpdate, FlatUpdate])
+def test_what_is_not_active_loses_nothing(make: Any) -> None:
+    both = [keras.Variable([[4.0]]), keras.Variable([[4.0]])]
+    update = make(keras.optimizers.SGD(0.0), both)
+    before = update.apply([[[1.0]], [[1.0]]], both, [tf.constant(True), tf.constant(False)], [0.25] * len(update.units))
+    assert [float(v[0, 0]) for v in both] == [3.0, 4.0]
+    assert np.ravel(before).tolist() == [4.0, 4.0]
+
+
+def test_replicas_lose_the_same_share() -> None:
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
+    with strategy.scope():
+        both = [keras.Variable([[2.0]]), keras.Variable([[4.0]])]
+        update = FlatUpdate(keras.optimizers.SGD(0.0), both)
+
+    @tf.function
+    def step() -> Any:
+        def replica() -> Any:
+            update.apply([tf.ones((1, 1))] * 2, both, [True, True], [tf.constant(0.25)])
+            return tf.identity(both[1].value)
+
+        return strategy.run(replica)
+
+    np.testing.assert_allclose(np.array(step().values).ravel(), [3.0, 3.0])
+
+
+def test_joined_of_variables_one_by_one() -> None:
+    both = variables()
+    found = SelectiveUpdate(keras.optimizers.SGD(0.1), both).joined([None, GRADIENTS[1]], both)
+    np.testing.assert_array_equal(found[0], [[0.0, 0.0]])
+    assert found[1] is GRADIENTS[1]
+
+
 def test_the_optimizer_keeps_its_own_way_of_making_slots() -> None:
     optimizer = keras.optimizers.Adam()
     SelectiveUpdate(optimizer, variables())

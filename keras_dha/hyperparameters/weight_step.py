@@ -1,0 +1,52 @@
+"""A step of the weights, as hyper-parameters see it."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import ops
+
+if TYPE_CHECKING:
+    from keras_dha.hyperparameters.hyperparameter import Hyperparameter
+
+Tensor = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightStep:
+    """A step that has been made, and the gradient of the held-out loss where it led.
+
+    Args:
+        weights: Variables. Each may stand for several on which the same hyper-parameters act.
+        held_out_gradients: For each of them `d(held-out loss)/dw` at the new values; None counts as zero. Where it
+            stands for several, this, like what follows, is one vector of all their numbers.
+        before: The values before the step, and before the decay.
+        after: The values after it.
+        learning_rate: Of the step, a scalar.
+    """
+
+    weights: Sequence[keras.Variable]
+    held_out_gradients: Sequence[Tensor | None]
+    before: Sequence[Tensor]
+    after: Sequence[Tensor]
+    learning_rate: Tensor
+
+    def seen_by(self, part: "Hyperparameter") -> "WeightStep":
+        """The step of those weights alone that depend on a hyper-parameter."""
+        mine = [position for position, weight in enumerate(self.weights) if part.acts_on(weight)]
+        names = ("weights", "held_out_gradients", "before", "after")
+        chosen: dict[str, Any] = {name: [getattr(self, name)[position] for position in mine] for name in names}
+        return dataclasses.replace(self, **chosen)
+
+    @property
+    def displacement(self) -> list[Tensor]:
+        """New values minus old ones, decay included."""
+        return [ops.subtract(new, old) for new, old in zip(self.after, self.before, strict=True)]
+
+    @property
+    def took_part(self) -> list[Tensor]:
+        """The values before the step; 0 where nothing moved, for the weights of a branch that rested did not decay."""
+        return [
+            ops.where(ops.not_equal(new, old), old, ops.zeros_like(old)) for new, old in zip(self.after, self.before)
+        ]
