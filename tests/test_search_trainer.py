@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny_space import TinySpace, TwoInputSpace, assert_same, images, recipe, search_model, weights_of
 
 import keras_dha
@@ -171,8 +172,6 @@ def test_one_optimizer_for_two_roles() -> None:
 
 
 def batches(x: Any, y: Any, *weights: Any) -> Any:
-    import tensorflow as tf
-
     return tf.data.Dataset.from_tensor_slices((x, y, *weights)).batch(16)
 
 
@@ -307,8 +306,6 @@ def bilevel(**arguments: Any) -> SearchModel:
 
 
 def test_the_architecture_descends_the_held_out_loss_at_the_weights_as_they_are() -> None:
-    import tensorflow as tf
-
     model = bilevel()
     history = fit(model, X[:20], Y[:20], batch_size=20, epochs=1)  # the held-out part is one batch, too
     moved = {name: part.logits.numpy() for name, part in model.supernet.relaxations.items()}
@@ -347,8 +344,6 @@ def test_a_penalty_moves_the_architecture_where_no_loss_does() -> None:
 
 @pytest.mark.parametrize(("product", "tolerance"), [("finite_difference", 0.05), ("exact", 1e-3)])
 def test_the_second_order_is_the_gradient_through_a_step_of_the_weights(product: str, tolerance: float) -> None:
-    import tensorflow as tf
-
     class SmoothSpace(TinySpace):
         def convolution(self, size: int, strides: int = 1) -> Any:
             return keras.layers.Conv2D(4, size, strides, padding="same", activation="tanh")
@@ -529,3 +524,26 @@ def test_a_search_in_which_the_architecture_had_no_step_is_not_at_rest() -> None
     model.steps.assign(1000)
     model.train_on_batch(X[:16], Y[:16])
     assert model.end_search_epoch()
+
+
+def test_both_passes_read_all_of_one_graph() -> None:
+    """TensorFlow would make another copy of the gradient graph for a call that leaves outputs unread."""
+    model = search_model()
+    model.compile()
+    data = {"train": (X[:16], Y[:16]), "held_out": (HELD_OUT[0][:16], HELD_OUT[1][:16])}
+    model.train_step(data)
+    step = tf.function(lambda: model.train_step(data)["loss"], autograph=False)
+    graph = step.get_concrete_function().graph.as_graph_def()
+    bodies = [([], graph.node), *((function.ret.values(), function.node_def) for function in graph.library.function)]
+    called = []
+    for returned, nodes in bodies:
+        sources = [*returned, *(source for node in nodes for source in node.input)]
+        for node in nodes:
+            function = node.attr["f"].func.name
+            if "differentiate" in function:
+                called.append(function)
+                read = {source.split(":")[-1] for source in sources if source.split(":")[0] == node.name}
+                read = {"0" if index == node.name else index for index in read}  # a graph calls output 0 by the name
+                assert read == {str(index) for index in range(len(node.attr["Tout"].list.type))}
+    assert len(called) == 2
+    assert len(set(called)) == 1
