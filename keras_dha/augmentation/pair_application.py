@@ -9,8 +9,8 @@ from keras_dha.augmentation.geometric_transforms import GeometricTransform
 from keras_dha.augmentation.resampling import Fill, affine_resample
 from keras_dha.augmentation.transform import Tensor, Transform, where_image
 
-# A function of some images and of their rows in the batch.
-Branch = Callable[[Tensor, Tensor], Tensor]
+# A function of some images, and of what goes with each of them.
+Branch = Callable[..., Tensor]
 
 
 def apply_pairs(
@@ -48,23 +48,18 @@ def apply_pairs(
     groups[colors] = np.arange(len(colors))
 
     def color(images: Tensor, slot: int) -> Tensor:
-        branches = [_color_branch(transforms[k], strength[:, slot], sign[:, slot]) for k in colors]
-        return route(images, ops.take(ops.convert_to_tensor(groups), pairs[:, slot], axis=0), branches)
+        drawn = ops.take(ops.convert_to_tensor(groups), pairs[:, slot], axis=0)
+        return route([images, strength[:, slot], sign[:, slot]], drawn, [transforms[k] for k in colors])
 
     maps, moved = _geometry(images, transforms, pairs, strength, sign)
 
-    def warp(some: Tensor, rows: Tensor) -> Tensor:
-        warped = affine_resample(some, ops.take(maps, rows, axis=0), fill, static_shapes=static_shapes)
-        return ops.clip(warped, 0.0, 1.0)
+    def warp(images: Tensor, maps: Tensor) -> Tensor:
+        return ops.clip(affine_resample(images, maps, fill, static_shapes=static_shapes), 0.0, 1.0)
 
     out = color(images, 0)
     if len(colors) < len(transforms):
-        out = route(out, ops.where(moved, 0, 1), [warp])
+        out = route([out, maps], ops.where(moved, 0, 1), [warp])
     return ops.reshape(color(out, 1), ops.shape(images))
-
-
-def _color_branch(transform: Transform, strength: Tensor, sign: Tensor) -> Branch:
-    return lambda images, rows: transform(images, ops.take(strength, rows, axis=0), ops.take(sign, rows, axis=0))
 
 
 def _geometry(
@@ -84,25 +79,29 @@ def _geometry(
     return ops.matmul(maps[:, 0], maps[:, 1]), ops.any(ops.reshape(moved, (-1, 2)), axis=1)
 
 
-def _partition(images: Tensor, groups: Tensor, branches: Sequence[Branch]) -> Tensor:
-    """Each image through the branch of its group, only there; those of the group `len(branches)` stay."""
+def _partition(inputs: Sequence[Tensor], groups: Tensor, branches: Sequence[Branch]) -> Tensor:
+    """Each image through the branch of its group, only there; those of the group `len(branches)` stay.
+
+    Args:
+        inputs: The images, and what else branches take of each.
+        groups: int32, shape `(batch,)`.
+        branches: Functions of some rows of the inputs.
+    """
     order = ops.argsort(groups)
+    inputs = [ops.take(values, order, axis=0) for values in inputs]
     counts = ops.sum(ops.one_hot(groups, len(branches) + 1, dtype="int32"), axis=0)
-    ends = ops.cumsum(counts)
-    starts = ends - counts
-    images = ops.take(images, order, axis=0)
+    bounds = [0, *ops.unstack(ops.cumsum(counts), len(branches) + 1)]
     parts = [
-        branch(images[starts[group] : ends[group]], order[starts[group] : ends[group]])
-        for group, branch in enumerate(branches)
+        branch(*(values[start:end] for values in inputs))
+        for branch, start, end in zip(branches, bounds[:-1], bounds[1:])
     ]
-    parts.append(images[starts[len(branches)] :])
+    parts.append(inputs[0][bounds[-2] :])
     return ops.take(ops.concatenate(parts, axis=0), ops.argsort(order), axis=0)
 
 
-def _select(images: Tensor, groups: Tensor, branches: Sequence[Branch]) -> Tensor:
+def _select(inputs: Sequence[Tensor], groups: Tensor, branches: Sequence[Branch]) -> Tensor:
     """What `_partition` does, in static shapes: every branch on every image."""
-    rows = ops.arange(ops.shape(images)[0], dtype="int32")
-    out = images
+    out = inputs[0]
     for group, branch in enumerate(branches):
-        out = where_image(ops.equal(groups, group), branch(images, rows), out)
+        out = where_image(ops.equal(groups, group), branch(*inputs), out)
     return out
