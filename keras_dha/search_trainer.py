@@ -300,10 +300,10 @@ class SearchTrainer(CompiledModel):
         if self._settled_in_graph or self.supernet is None:
             return [True] * len(variables)
         ran = {
-            (name, position): ops.not_equal(weights[position], 0.0)
+            (name, position): runs
             for name, weights in choice_weights.items()
             if self.supernet.relaxations[name].sparse
-            for position in range(weights.shape[0])
+            for position, runs in enumerate(ops.unstack(ops.not_equal(weights, 0.0)))
         }
         active: list[Any] = []
         for variable in variables:
