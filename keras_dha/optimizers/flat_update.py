@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_dha.optimizers.momentum_sgd import MomentumSGD
-from keras_dha.optimizers.selective_update import SelectiveUpdate, any_of
+from keras_dha.optimizers.selective_update import Known, SelectiveUpdate
 
 Tensor = Any
 
@@ -68,28 +68,24 @@ class FlatUpdate(SelectiveUpdate):
             and all(variable.constraint is None and not variable.overwrite_with_gradient for variable in variables)
         )
 
-    def apply(
-        self,
-        gradients: Sequence[Tensor | None],
-        variables: Sequence[keras.Variable],
-        active: Sequence[Tensor | bool],
-        shrinkage: Sequence[Tensor | None] | None = None,
-    ) -> list[Tensor]:
-        """As `SelectiveUpdate.apply`; where a variable has no gradient, what is returned and the units are 0."""
-        known = [variable for gradient, variable in zip(gradients, variables) if gradient is not None]
-        before = self.joined(known, known)
-        gates = {id(v): gate for g, v, gate in zip(gradients, variables, active) if g is not None}
-        if not gates:
-            return before
-        for vector, values in zip(self.units, before):
-            vector.assign(values)
+    def _read(self, variables: Sequence[keras.Variable]) -> list[Tensor]:
+        """As `SelectiveUpdate` has it; 0 stands for all other variables."""
+        values = self.joined(variables, variables)
+        for vector, value in zip(self.units, values):
+            vector.assign(value)
+        return values
+
+    def _by_unit(self, known: Sequence[Known]) -> Sequence[Known]:
+        gradients, variables, active = zip(*known)
+        gates = {id(variable): gate for variable, gate in zip(variables, active)}
         moves = [self._spread([gates.get(id(v), False) for v in group], group) for group in self._groups]
-        steps = zip(self.joined(gradients, variables), self.units, moves)
-        self._apply(list(steps), any_of(list(gates.values())), shrinkage)
+        return list(zip(self.joined(gradients, variables), self.units, moves))
+
+    def _write(self, variables: Sequence[keras.Variable]) -> None:
+        known = {id(variable) for variable in variables}
         for variable, value in self._pieces(self.units):
-            if id(variable) in gates:
+            if id(variable) in known:
                 variable.assign(value)
-        return before
 
     def joined(self, tensors: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
         """As `SelectiveUpdate.joined`: one vector a unit."""

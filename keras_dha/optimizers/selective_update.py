@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 Tensor = Any
+Known = tuple[Tensor, keras.Variable, Tensor | bool]  # a gradient, what it is of, and whether that moves
 
 
 class SelectiveUpdate:
@@ -70,11 +71,23 @@ class SelectiveUpdate:
         Returns:
             What the units were before.
         """
-        before = [ops.copy(variable) for variable in self.units]
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active) if g is not None]
+        before = self._read([variable for _, variable, _ in known])
         if known:
-            self._apply(known, any_of([moves for _, _, moves in known]), shrinkage)
+            self._apply(self._by_unit(known), any_of([moves for _, _, moves in known]), shrinkage)
+            self._write([variable for _, variable, _ in known])
         return before
+
+    def _read(self, variables: Sequence[keras.Variable]) -> list[Tensor]:
+        """Brings the units up to the variables; returns what they are."""
+        return [ops.copy(unit) for unit in self.units]
+
+    def _by_unit(self, known: Sequence[Known]) -> Sequence[Known]:
+        """Gradient, unit, and whether it moves, from those of the variables."""
+        return known
+
+    def _write(self, variables: Sequence[keras.Variable]) -> None:
+        """Brings the variables up to the units."""
 
     def joined(self, tensors: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
         """One tensor a variable, put together as the units are; None, or no tensor, stands for zeros."""
@@ -84,7 +97,7 @@ class SelectiveUpdate:
 
     def _apply(
         self,
-        known: Sequence[tuple[Tensor, keras.Variable, Tensor | bool]],
+        known: Sequence[Known],
         counts: Tensor | bool,
         shrinkage: Sequence[Tensor | None] | None,
     ) -> None:
