@@ -89,7 +89,7 @@ class FlatUpdate(SelectiveUpdate):
 
     def joined(self, tensors: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
         """As `SelectiveUpdate.joined`: one vector a unit."""
-        known = {id(v): ops.reshape(t, (_size(v),)) for t, v in zip(tensors, variables, strict=True) if t is not None}
+        known = {id(v): _reshaped(t, (_size(v),)) for t, v in zip(tensors, variables, strict=True) if t is not None}
         return [
             ops.concatenate([known[id(v)] if id(v) in known else ops.zeros(_size(v), v.dtype) for v in group])
             for group in self._groups
@@ -111,7 +111,13 @@ class FlatUpdate(SelectiveUpdate):
         for group, vector in zip(self._groups, vectors, strict=True):
             ends = list(itertools.accumulate(map(_size, group)))
             parts = ops.split(ops.convert_to_tensor(vector), ends[:-1])
-            yield from ((variable, ops.reshape(part, variable.shape)) for variable, part in zip(group, parts))
+            yield from ((variable, _reshaped(part, variable.shape)) for variable, part in zip(group, parts))
+
+
+def _reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Without a node of the graph where there is nothing to do: most variables are vectors."""
+    tensor = ops.convert_to_tensor(tensor)
+    return tensor if tensor.shape == shape else ops.reshape(tensor, shape)
 
 
 def _size(variable: keras.Variable) -> int:
