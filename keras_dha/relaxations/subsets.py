@@ -4,6 +4,7 @@ Options are drawn one after another without replacement, in proportion to `p` (t
 all options of its group leave: what is left is drawn in proportion to `p` again. Excluded options are never drawn.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -73,16 +74,17 @@ def gumbel(scores: Tensor, *, seed: keras.random.SeedGenerator) -> Tensor:
 
 def top(scores: Tensor, choice: Choice) -> Tensor:
     """`choice.top` inside a graph, as 0/1 weights `(num_options,)` of the scores' dtype; of equal scores the first."""
-    num_options = len(choice.options)
     scores = ops.maximum(scores, -1e30)  # one of -inf that is available must still win against those that are not
-    best = ops.argmax(ops.where(choice.allowed, scores, -np.inf))
-    kept = ops.one_hot(best, num_options, dtype=scores.dtype)
-    available = ops.convert_to_tensor(choice.allowed)
-    for _ in range(1, choice.keep):
-        available = ops.logical_and(available, ops.logical_not(ops.take(_same_group(choice), best, axis=0)))
-        best = ops.argmax(ops.where(available, scores, -np.inf))
-        kept = kept + ops.one_hot(best, num_options, dtype=scores.dtype)
-    return kept
+    positions, groups = np.arange(len(choice.options), dtype="int32"), np.array(choice.group_numbers, "int32")
+    available: Tensor = choice.allowed
+    best, kept = None, list[Tensor]()
+    while len(kept) < choice.keep:
+        if best is not None:
+            available = ops.logical_and(available, ops.not_equal(groups, ops.take(groups, best)))
+        # The first of equal scores, as argmax has it, which takes Keras a dozen more operations.
+        best = ops.top_k(ops.where(available, scores, -np.inf), 1)[1]
+        kept.append(ops.equal(positions, best))
+    return ops.cast(functools.reduce(ops.logical_or, kept), scores.dtype)
 
 
 def draw(log_p: Tensor, choice: Choice, *, seed: keras.random.SeedGenerator) -> Tensor:
