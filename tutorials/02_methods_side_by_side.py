@@ -90,8 +90,7 @@ for name, accuracy, seconds, kept in rows:
 
 # %% [markdown]
 # One run each, on a small task: this shows how the methods are used, not which is best. Learning rates differ, as the
-# papers' do. `ista_nas` may fall into the trap: its paper has no such option, for a branch that is 0 gives its code no
-# gradient to leave it by.
+# papers' do.
 
 # %%
 figure, axis = plt.subplots(figsize=(7, 3.5))

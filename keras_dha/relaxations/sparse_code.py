@@ -13,6 +13,7 @@ from keras_dha.relaxations.relaxation import Relaxation, Tensor
 from keras_dha.spaces.choice import Choice
 
 _RECOVERIES = ("ista", "released")
+_EXPLORED = ("all", "lone")
 _NOISE = 1e-3
 
 
@@ -38,12 +39,17 @@ class SparseCode(Relaxation):
     learned by the weights of a branch is not disturbed in every step by what the other choices try. With
     `exploration = 0` all calls take the recovered S.
 
+    Where a choice keeps one option, the formula compares it with no other: the code moves along a single column of A,
+    and what runs goes on running. `explored="lone"` draws for such choices only.
+
     Args:
         num_measurements: Length of the code. Defaults to 7.
         l1: Weight of the l1 norm, positive. Defaults to 1e-5.
         tolerance: Where a choice is frozen, at least 0. Defaults to 1e-3.
         exploration: Temperature of the draw of S; 0.0, the default, draws nothing.
         exploration_rate: The share of training calls that draw S, in (0, 1]. Defaults to 1.0.
+        explored: Which choices `exploration` is for: `"all"`, or `"lone"` for those that keep one option. Defaults to
+            `"all"`.
         recovery: `"ista"`, or `"released"` for what the released code of DHA does instead: a Lasso with an intercept,
             with 1/(2 num_measurements) before the square, and S by the largest z, not `|z|`.
         initial_weight: The code starts at the least-squares solution of `A^T b = initial_weight` (ours), plus the
@@ -85,6 +91,7 @@ class SparseCode(Relaxation):
         tolerance: float = 1e-3,
         exploration: float = 0.0,
         exploration_rate: float = 1.0,
+        explored: str = "all",
         recovery: str = "ista",
         initial_weight: float | None = 1.0,
         normalize: bool = True,
@@ -103,6 +110,8 @@ class SparseCode(Relaxation):
                 "exploration_rate must lie in (0, 1]. "
                 f"Received: exploration_rate={exploration_rate}. For no draws give exploration=0.0."
             )
+        if explored not in _EXPLORED:
+            raise ValueError(f"explored must be one of {_EXPLORED}. Received: explored={explored!r}. Give 'all'.")
         if recovery not in _RECOVERIES:
             raise ValueError(f"recovery must be one of {_RECOVERIES}. Received: recovery={recovery!r}. Give 'ista'.")
         self.num_measurements = num_measurements
@@ -110,21 +119,30 @@ class SparseCode(Relaxation):
         self.tolerance = tolerance
         self.exploration = exploration
         self.exploration_rate = exploration_rate
+        self.explored = explored
         self.recovery = recovery
         self.initial_weight = initial_weight
         self.normalize = normalize
 
     def build(self, input_shape: Any = None) -> None:
         """Makes A, the code, and the first recovery."""
-        if self.exploration:
+        if self._temperature:
             subsets.check_drawable(self.choice)
         super().build(input_shape)
         self.measurements = self._constant("measurements", self._initial_measurements())
         self.recovered = self._constant("recovered", self.recover())
 
     def keeps_zero(self, choice: Choice) -> bool:
-        """Only if S is drawn: the weight of a branch whose output is 0 has no gradient, so S would never leave it."""
-        return self.exploration > 0
+        """Only if S is drawn everywhere: a branch whose output is 0 has no gradient of its weight to leave it by."""
+        return self.exploration > 0.0 and self.explored == "all"
+
+    def _temperature_of(self, choice: Choice) -> float:
+        return self.exploration if self.explored == "all" or choice.keep == 1 else 0.0
+
+    @property
+    def _temperature(self) -> float:
+        """Of the draw of S; 0.0 if nothing is drawn."""
+        return self._temperature_of(self.choice)
 
     def _initial_measurements(self) -> np.ndarray:
         shape = (self.num_measurements, len(self.choice.options))
@@ -135,7 +153,7 @@ class SparseCode(Relaxation):
         code = _NOISE * np.random.default_rng([self.seed, 1]).standard_normal(self.num_measurements)
         if self.initial_weight is None:
             return code
-        lead = self._initial_scores() * self.exploration / float(ops.convert_to_numpy(self._initial_scale()))
+        lead = self._initial_scores() * self._temperature / float(ops.convert_to_numpy(self._initial_scale()))
         weights = self.initial_weight + lead
         return code + np.linalg.lstsq(self._initial_measurements().T, weights, rcond=None)[0]
 
@@ -151,7 +169,7 @@ class SparseCode(Relaxation):
         """The weights of the support's options."""
         logits = self._live(logits)
         kept = self.harden(logits)
-        if training and self.exploration:
+        if training and self._temperature:
             drawn = subsets.draw(self._log_distribution(logits), self.choice, seed=self.seed_generator)
             explores = keras.random.uniform((), seed=self.seed_generator) < self.exploration_rate
             kept = ops.where(ops.logical_and(explores, ops.logical_not(self.frozen)), drawn, kept)
@@ -162,12 +180,12 @@ class SparseCode(Relaxation):
         matrix = ops.cast(self.measurements, logits.dtype)
         z = ops.cast(self.recovered, logits.dtype) * kept
         weights = z + ops.matmul(logits - ops.matmul(matrix, z), matrix)
-        if self.exploration:
+        if self._temperature:
             weights = 1.0 + (weights - ops.stop_gradient(weights))  # the code's size says how likely, not how loud
         return kept * weights
 
     def _log_distribution(self, logits: Tensor) -> Tensor:
-        return subsets.log_distribution(self._scaled(self._measured(logits)) / self.exploration, self.choice)
+        return subsets.log_distribution(self._scaled(self._measured(logits)) / self._temperature, self.choice)
 
     def _measured(self, logits: Tensor) -> Tensor:
         """`A^T b`: the weight of each option, were it alone."""
@@ -175,7 +193,7 @@ class SparseCode(Relaxation):
 
     def scores(self, logits: Tensor) -> Tensor:
         """The magnitudes of the last recovered vector; the vector itself for the released rule; what is drawn from."""
-        if self.exploration:
+        if self._temperature:
             return self._measured(ops.convert_to_tensor(logits))
         z = ops.cast(self.recovered, ops.convert_to_tensor(logits).dtype)
         return ops.abs(z) if self.recovery == "ista" else z
@@ -188,7 +206,7 @@ class SparseCode(Relaxation):
         """The distribution of the first draw; if nothing is drawn, each option's share of `||z||_1`; S when frozen."""
         logits = self._live(logits)
         kept = self.harden(logits) / self.choice.keep
-        if self.exploration:
+        if self._temperature:
             return ops.where(self.frozen, kept, ops.exp(self._log_distribution(logits)))
         magnitude = ops.abs(ops.cast(self.recovered, logits.dtype))
         total = ops.sum(magnitude)
@@ -198,7 +216,7 @@ class SparseCode(Relaxation):
         """Exact for the set drawn, whatever its order; 0.0 if nothing is drawn."""
         logits = self._live(logits)
         zero = super().log_probability(logits, weights)
-        if not self.exploration:
+        if not self._temperature:
             return zero
         log_p = subsets.log_probability(self._log_distribution(logits), weights, self.choice)
         if self.exploration_rate < 1.0:
@@ -219,6 +237,6 @@ class SparseCode(Relaxation):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""
-        draws = ("exploration", "exploration_rate")
+        draws = ("exploration", "exploration_rate", "explored")
         names = ("num_measurements", "l1", "tolerance", *draws, "recovery", "initial_weight", "normalize")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

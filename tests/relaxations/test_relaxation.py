@@ -47,6 +47,7 @@ TEMPLATES = {
     "straight_through": OneHotSample(estimator="straight_through", seed=1),
     "code": SparseCode(seed=1),
     "seldom_drawn_code": SparseCode(exploration=0.5, exploration_rate=0.5, seed=1),
+    "lone_code": SparseCode(exploration=0.5, explored="lone", seed=1),
     "drawn_code": SparseCode(exploration=0.5, recovery="released", initial_weight=None, normalize=False, seed=1),
 }
 COMPETING = {"stage/0": [1, 2], "node": [2, 3]}  # of a group that is no single option

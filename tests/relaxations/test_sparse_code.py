@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -186,6 +187,7 @@ def test_without_exploration_training_draws_nothing():
         ({"tolerance": -1.0}, "num_measurements=7, l1=1e-05, tolerance=-1.0"),
         ({"exploration": -0.1}, "exploration=-0.1"),
         ({"exploration_rate": 0.0}, "exploration_rate=0.0"),
+        ({"explored": "some"}, "explored='some'"),
         ({"recovery": "mosek"}, "recovery='mosek'"),
     ],
 )
@@ -217,3 +219,38 @@ def test_the_largest_option_leads_at_the_start_by_the_capacity_prior() -> None:
     expected = np.exp([2.0, 1.0, 0.0]) / np.exp([2.0, 1.0, 0.0]).sum()
     # The code starts at the least-squares solution, with noise of 1e-3 an entry.
     np.testing.assert_allclose(relaxation.probabilities(relaxation.logits).numpy(), expected, atol=0.02)
+
+
+def test_lone_options_are_drawn_where_only_they_are_explored():
+    lone, pair = (
+        built(choice, exploration=0.25, explored="lone") for choice in (Choice("edge", ("a", "b", "c")), FREE)
+    )
+    drawn = {int(np.argmax(lone(lone.logits, training=True))) for _ in range(40)}
+    assert drawn == {0, 1, 2}
+    assert not any(relaxation.keeps_zero(relaxation.choice) for relaxation in (lone, pair))
+    _, code, _, kept = parts(pair)
+    np.testing.assert_array_equal(np.flatnonzero(pair(pair.logits, training=True)), kept)
+    np.testing.assert_array_equal(pair(code, training=True), built(FREE)(code))
+    assert pair.log_probability(pair.logits, pair(pair.logits, training=True)) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_lone_option_is_left_for_a_better_one(seed):
+    losses = np.array([1.0, 0.2, 0.9], "float32")
+    relaxation = SparseCode(exploration=0.25, explored="lone", seed=seed).for_choice(Choice("edge", ("a", "b", "c")))
+    relaxation.build()
+    optimizer = keras.optimizers.Adam(0.02)
+    optimizer.build([relaxation.logits])
+
+    @tf.function(autograph=False)
+    def step():
+        with tf.GradientTape() as tape:
+            weights = relaxation(relaxation.logits, training=True)
+            # As behind a batch normalization: the weight of what runs does not matter, only which it is.
+            loss = tf.reduce_sum(losses * weights) - losses.mean()
+            objective = loss * relaxation.log_probability(relaxation.logits, weights)
+        optimizer.apply(tape.gradient(objective, [relaxation.logits.value]))
+
+    for _ in range(300):
+        step()
+    np.testing.assert_array_equal(relaxation.harden(relaxation.logits), [0, 1, 0])
