@@ -21,7 +21,7 @@ def run(
     """`weight * branch(x)`.
 
     A batch normalization at the end of the branch takes the weight as a factor of its scale and shift; a ReLU at the
-    start is shared with the other branches of the same input.
+    start is shared with the other branches of the same input; a 1x1 convolution is the product of matrices that it is.
 
     Args:
         branch: A layer; one that is a `Sequential` is looked into.
@@ -36,13 +36,11 @@ def run(
             rectified[id(x)] = layers[0](x)
         x, layers = rectified[id(x)], layers[1:]
     for layer in layers[:-1]:
-        x = layer(x, training=training)
-    if weight is None:
-        return layers[-1](x, training=training)
-    if type(layers[-1]) is BatchNormalization:
+        x = _apply(layer, x, training)
+    if weight is not None and type(layers[-1]) is BatchNormalization:
         return layers[-1](x, training=training, weight=weight)
-    output = layers[-1](x, training=training)
-    return output * ops.cast(weight, output.dtype)
+    output = _apply(layers[-1], x, training)
+    return output if weight is None else output * ops.cast(weight, output.dtype)
 
 
 def add(tensors: list[Tensor]) -> Tensor:
@@ -80,6 +78,29 @@ def is_zero(branch: keras.layers.Layer) -> bool:
     """Whether the output of a branch is 0, whatever its input."""
     last = _layers(branch)[-1]
     return type(last) is keras.layers.Rescaling and not np.any(last.scale) and not np.any(last.offset)
+
+
+def _apply(layer: keras.layers.Layer, x: Tensor, training: bool | None) -> Tensor:
+    """`layer(x)`."""
+    if not _is_product(layer, x):
+        return layer(x, training=training)
+    pixels = ops.reshape(ops.cast(x, layer.compute_dtype), (-1, x.shape[-1]))
+    product = ops.matmul(pixels, ops.reshape(ops.cast(layer.kernel, layer.compute_dtype), (-1, layer.filters)))
+    return ops.reshape(product, (-1, *x.shape[1:3], layer.filters))
+
+
+def _is_product(layer: keras.layers.Layer, x: Tensor) -> bool:
+    """Whether each output pixel is a matrix times the input pixel in its place, and nothing else."""
+    return (
+        type(layer) is keras.layers.Conv2D
+        and layer.built
+        and layer.kernel_size == layer.strides == (1, 1)
+        and layer.groups == 1
+        and not layer.use_bias
+        and layer.activation is keras.activations.linear
+        and layer.data_format == "channels_last"
+        and None not in x.shape[1:]
+    )
 
 
 def _layers(branch: keras.layers.Layer) -> list[keras.layers.Layer]:

@@ -27,6 +27,9 @@ def conv_bn(**arguments: Any) -> Any:
 BRANCHES = {
     "normalized": conv_bn,
     "without_scale": lambda: conv_bn(scale=False, center=False),
+    "pointwise": lambda: sequential(keras.layers.Conv2D(3, 1, use_bias=False), BatchNormalization()),
+    "pointwise_at_the_end": lambda: sequential(keras.layers.Conv2D(3, 1, use_bias=False)),
+    "pointwise_and_more": lambda: sequential(keras.layers.Conv2D(3, 1, activation="relu"), keras.layers.Conv2D(3, 1)),
     "pooled": lambda: sequential(keras.layers.AveragePooling2D(3, 1, "same")),
     "layer": keras.layers.Identity,
     "normalization": lambda: sequential(BatchNormalization()),
@@ -73,6 +76,17 @@ def test_branches_of_an_input_share_their_relu() -> None:
     run(leaky, X, 1.0, True, rectified)
     run(second, X + 1, 1.0, True, rectified)
     assert [value is shared for value in rectified.values()] == [True, False]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_1x1_convolution_is_a_product_of_matrices(dtype: str) -> None:
+    convolution = keras.layers.Conv2D(5, 1, use_bias=False, dtype=dtype)
+    branch = keras.Sequential([keras.Input((6, 6, 3)), convolution])
+    graph = tf.function(lambda x: run(branch, x, None, True)).get_concrete_function(tf.TensorSpec((None, 6, 6, 3)))
+    assert not [op for op in graph.graph.get_operations() if op.type == "Conv2D"]
+    assert graph.output_shapes == (None, 6, 6, 5)
+    assert graph.output_dtypes == convolution.compute_dtype
+    np.testing.assert_allclose(*(tf.cast(y, "float32") for y in (graph(X), branch(X))), rtol=1e-2, atol=1e-2)
 
 
 def test_which_branches_are_zero() -> None:
