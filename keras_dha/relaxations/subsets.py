@@ -46,11 +46,11 @@ def log_distribution(scores: Tensor, choice: Choice, *, exploration: float = 0.0
     Returns:
         `(num_options,)`; at excluded options a very negative number.
     """
-    log_p = ops.log_softmax(ops.where(choice.allowed, scores, _NEVER))
+    log_p = ops.log_softmax(_only_allowed(scores, choice))
     if exploration:
         uniform = math.log(exploration / choice.allowed.sum())
         log_p = ops.logaddexp(log_p + math.log1p(-exploration), ops.full_like(log_p, uniform))
-    return ops.where(choice.allowed, log_p, _NEVER)
+    return _only_allowed(log_p, choice)
 
 
 def softmax(scores: Tensor, choice: Choice) -> Tensor:
@@ -74,15 +74,13 @@ def gumbel(scores: Tensor, *, seed: keras.random.SeedGenerator) -> Tensor:
 
 def top(scores: Tensor, choice: Choice) -> Tensor:
     """`choice.top` inside a graph, as 0/1 weights `(num_options,)` of the scores' dtype; of equal scores the first."""
-    scores = ops.maximum(scores, -1e30)  # one of -inf that is available must still win against those that are not
     positions, groups = np.arange(len(choice.options), dtype="int32"), np.array(choice.group_numbers, "int32")
     available: Tensor = choice.allowed
     best, kept = None, list[Tensor]()
     while len(kept) < choice.keep:
         if best is not None:
             available = ops.logical_and(available, ops.not_equal(groups, ops.take(groups, best)))
-        # The first of equal scores, as argmax has it, which takes Keras a dozen more operations.
-        best = ops.top_k(ops.where(available, scores, -np.inf), 1)[1]
+        best = _best(scores, available)
         kept.append(ops.equal(positions, best))
     return ops.cast(functools.reduce(ops.logical_or, kept), scores.dtype)
 
@@ -127,6 +125,19 @@ def log_probability(log_p: Tensor, kept: Tensor, choice: Choice) -> Tensor:
 def num_groups(choice: Choice) -> int:
     """How many softmaxes `softmax` takes: one, if the choice has no groups."""
     return len(set(choice.groups or [0]))
+
+
+def _only_allowed(log_p: Tensor, choice: Choice) -> Tensor:
+    """A very negative number in place of those of excluded options; no operation where there are none."""
+    return ops.where(choice.allowed, log_p, _NEVER) if choice.excluded else log_p
+
+
+def _best(scores: Tensor, available: Tensor) -> Tensor:
+    """Where the largest available score stands, the first of equal ones, `(1,)`."""
+    if not (isinstance(available, np.ndarray) and available.all()):
+        # One of -inf that is available must still win against those that are not.
+        scores = ops.where(available, ops.maximum(scores, -1e30), -np.inf)
+    return ops.top_k(scores, 1)[1]  # argmax takes Keras a dozen more operations
 
 
 def _rivals(choice: Choice) -> np.ndarray:
