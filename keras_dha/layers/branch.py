@@ -98,6 +98,7 @@ def _is_product(layer: keras.layers.Layer, x: Tensor) -> bool:
         and layer.groups == 1
         and not layer.use_bias
         and layer.activation is keras.activations.linear
+        and layer.activity_regularizer is None
         and layer.data_format == "channels_last"
         and None not in x.shape[1:]
     )

@@ -89,6 +89,13 @@ def test_a_1x1_convolution_is_a_product_of_matrices(dtype: str) -> None:
     np.testing.assert_allclose(*(tf.cast(y, "float32") for y in (graph(X), branch(X))), rtol=1e-2, atol=1e-2)
 
 
+def test_a_1x1_convolution_that_adds_to_the_loss_still_does() -> None:
+    convolution = keras.layers.Conv2D(5, 1, use_bias=False, activity_regularizer="l2")
+    run(keras.Sequential([keras.Input((6, 6, 3)), convolution]), X, None, True)
+    (loss,) = convolution.losses
+    assert loss > 0.0
+
+
 def test_which_branches_are_zero() -> None:
     assert is_zero(sequential(keras.layers.AveragePooling2D(1), keras.layers.Rescaling(0.0)))
     assert is_zero(keras.layers.Rescaling(0.0))
