@@ -136,13 +136,10 @@ class SparseCode(Relaxation):
         """Only if S is drawn everywhere: a branch whose output is 0 has no gradient of its weight to leave it by."""
         return self.exploration > 0.0 and self.explored == "all"
 
-    def _temperature_of(self, choice: Choice) -> float:
-        return self.exploration if self.explored == "all" or choice.keep == 1 else 0.0
-
     @property
     def _temperature(self) -> float:
         """Of the draw of S; 0.0 if nothing is drawn."""
-        return self._temperature_of(self.choice)
+        return self.exploration if self.explored == "all" or self.choice.keep == 1 else 0.0
 
     def _initial_measurements(self) -> np.ndarray:
         shape = (self.num_measurements, len(self.choice.options))
