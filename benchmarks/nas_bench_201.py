@@ -6,8 +6,8 @@
 Each run searches the space with 8 channels and one cell a stage on the training part of `cifar10_12k` for `--minutes`,
 tracing included, without settling; the cell it would keep is looked up: the mean test accuracy after 200 epochs of the
 full network on the full data, which nothing here has seen. `random` keeps a cell drawn uniformly. Augmentation is crop
-and mirroring, hyper-parameters are not searched: the table compares searches of architecture. The recipes of a seed
-take turns of five seconds, in which the others stand still with their clocks.
+and mirroring, hyper-parameters are not searched: the table compares searches of architecture. Each run has one thread
+on a core of its own, and its minutes are those of processor time, so that as many run at once as `--cores` names.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cores import run_on_cores, use_one_core
 from reference_data import load, loaders
-from turns import run_in_turns, use_own_clock
 
 SPACE_MEAN = 87.06  # of the 15,625 test accuracies
 
@@ -95,7 +95,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipes", nargs="+", default=["dsnas", "gdas", "ista_nas", "darts_prime"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=20.0, help="processor time of a search")
+    parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--out", default="nas_bench_201.jsonl")
     parser.add_argument("--here", action="store_true", help="one run, in this process")
@@ -106,7 +107,7 @@ def main() -> None:
         print(f"Mean of the space: {SPACE_MEAN}")
         return
     if arguments.here:
-        use_own_clock()
+        use_one_core()
         name, seed, started = arguments.recipes[0], arguments.seeds[0], time.monotonic()
         found = search(name, seed, 60 * arguments.minutes, arguments.batch_size)
         result = {"recipe": name, "seed": seed, "wall": time.monotonic() - started, **found}
@@ -122,10 +123,9 @@ def main() -> None:
         "--out",
         arguments.out,
     ]
-    for seed in arguments.seeds:
-        run_in_turns(
-            [[sys.executable, __file__, "--recipes", name, "--seeds", str(seed), *common] for name in arguments.recipes]
-        )
+    runs = [(name, str(seed)) for seed in arguments.seeds for name in arguments.recipes]
+    command = [sys.executable, __file__]
+    run_on_cores([[*command, "--recipes", name, "--seeds", seed, *common] for name, seed in runs], arguments.cores)
 
 
 if __name__ == "__main__":
