@@ -110,7 +110,7 @@ def main() -> None:
         use_one_core()
         name, seed, started = arguments.recipes[0], arguments.seeds[0], time.monotonic()
         found = search(name, seed, 60 * arguments.minutes, arguments.batch_size)
-        result = {"recipe": name, "seed": seed, "wall": time.monotonic() - started, **found}
+        result = {"recipe": name, "seed": seed, "processor_seconds": time.monotonic() - started, **found}
         result |= looked_up(found["decisions"])
         with Path(arguments.out).open("a") as file:
             file.write(json.dumps(result) + "\n")
