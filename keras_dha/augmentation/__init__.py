@@ -1,10 +1,14 @@
 """Transforms of images, and policies that learn which to use."""
 
 from keras_dha.augmentation.basic_augmentation import BasicAugmentation, Crop, HorizontalFlip
+from keras_dha.augmentation.blur_transforms import GaussianBlur
 from keras_dha.augmentation.enhance_transforms import Brightness, Color, Contrast, Sharpness
 from keras_dha.augmentation.geometric_transforms import (
+    FlipX,
+    FlipY,
     GeometricTransform,
     Rotate,
+    Scale,
     ShearX,
     ShearY,
     TranslateXRel,
@@ -12,7 +16,8 @@ from keras_dha.augmentation.geometric_transforms import (
 )
 from keras_dha.augmentation.pair_policy import DHA_OPERATIONS as DHA_OPERATIONS
 from keras_dha.augmentation.pair_policy import PairPolicy
-from keras_dha.augmentation.tone_transforms import AutoContrast, Equalize, Posterize, Solarize
+from keras_dha.augmentation.random_transforms import Cutout, Noise, RandomTransform
+from keras_dha.augmentation.tone_transforms import AutoContrast, Equalize, Invert, Posterize, Solarize
 from keras_dha.augmentation.transform import TRANSFORMS as TRANSFORMS
 from keras_dha.augmentation.transform import Identity, Transform, register_transform
 
@@ -23,13 +28,21 @@ __all__ = [
     "Color",
     "Contrast",
     "Crop",
+    "Cutout",
     "Equalize",
+    "FlipX",
+    "FlipY",
+    "GaussianBlur",
     "GeometricTransform",
     "HorizontalFlip",
     "Identity",
+    "Invert",
+    "Noise",
     "PairPolicy",
     "Posterize",
+    "RandomTransform",
     "Rotate",
+    "Scale",
     "Sharpness",
     "ShearX",
     "ShearY",

@@ -1,4 +1,4 @@
-"""Transforms that move pixels: Rotate, ShearX, ShearY, TranslateXRel, TranslateYRel."""
+"""Transforms that move pixels: FlipX, FlipY, Rotate, Scale, ShearX, ShearY, TranslateXRel, TranslateYRel."""
 
 import abc
 import math
@@ -14,7 +14,8 @@ class GeometricTransform(Transform):
     """An affine map of the plane: output pixel `p` shows the input at `matrix(argument) @ p`, bilinear.
 
     `argument = sign * strength * limit`, under both mappings. Matrices of two transforms in a row multiply, so that a
-    policy resamples once for both.
+    policy resamples once for both. The gradient for the strength is that of bilinear sampling, which Keras's own
+    geometric layers have none of.
 
     Args:
         mapping: As in `Transform`; without effect.
@@ -37,7 +38,8 @@ class GeometricTransform(Transform):
     def apply(self, images: Tensor, argument: Tensor) -> Tensor:
         """The moved image."""
         height, width = ops.shape(images)[1:3]
-        return ops.clip(affine_resample(images, self.matrix(argument, height, width), self.fill), 0.0, 1.0)
+        matrices = self.matrix(argument, height, width)
+        return ops.clip(affine_resample(images, matrices, self.fill, differentiable=True), 0.0, 1.0)
 
     @abc.abstractmethod
     def matrix(self, argument: Tensor, height: Tensor, width: Tensor) -> Tensor:
@@ -108,3 +110,48 @@ class TranslateYRel(GeometricTransform):
         """`y + argument * height`."""
         zero, one = ops.zeros_like(argument), ops.ones_like(argument)
         return affine_matrices(one, zero, zero, zero, one, argument * ops.cast(height, "float32"))
+
+
+@register_transform
+class Scale(GeometricTransform):
+    """Enlarges by up to a half (positive), or shrinks by up to a third, about the centre."""
+
+    limit = math.log(1.5)
+
+    def matrix(self, argument: Tensor, height: Tensor, width: Tensor) -> Tensor:
+        """`(x, y) * exp(-argument)`."""
+        factor, zero = ops.exp(-argument), ops.zeros_like(argument)
+        return affine_matrices(factor, zero, zero, zero, factor, zero)
+
+
+class _Flip(GeometricTransform):
+    """Mirrors; a strength above 0 is enough."""
+
+    two_sided = False
+    strength_gradient = None
+    limit = 1.0
+
+    def argument(self, strength: Tensor, sign: Tensor) -> Tensor:
+        """-1 where the image is mirrored: at any strength above 0, or always under `mapping="released"`; else 1."""
+        mirrored = -ops.ones_like(strength)
+        return mirrored if self.mapping == "released" else ops.where(strength > 0.0, mirrored, -mirrored)
+
+
+@register_transform
+class FlipX(_Flip):
+    """Mirrors left to right."""
+
+    def matrix(self, argument: Tensor, height: Tensor, width: Tensor) -> Tensor:
+        """`x * argument`."""
+        zero, one = ops.zeros_like(argument), ops.ones_like(argument)
+        return affine_matrices(argument, zero, zero, zero, one, zero)
+
+
+@register_transform
+class FlipY(_Flip):
+    """Mirrors top to bottom."""
+
+    def matrix(self, argument: Tensor, height: Tensor, width: Tensor) -> Tensor:
+        """`y * argument`."""
+        zero, one = ops.zeros_like(argument), ops.ones_like(argument)
+        return affine_matrices(one, zero, zero, zero, argument, zero)

@@ -1,6 +1,8 @@
 """Two transforms for each image, at the price of about one."""
 
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -22,6 +24,7 @@ def apply_pairs(
     *,
     fill: Fill = 0.0,
     static_shapes: bool = False,
+    seed: Any = None,
 ) -> Tensor:
     """Applies `transforms[pairs[i, 0]]`, then `transforms[pairs[i, 1]]`, to image `i`.
 
@@ -38,6 +41,7 @@ def apply_pairs(
         fill: What geometry shows outside of an image.
         static_shapes: If false, each operation runs on just the images that drew it. If true, each runs on the whole
             batch and is selected: several times the work, but the static shapes that XLA asks for.
+        seed: For transforms that draw something.
 
     Returns:
         Shape of `images`.
@@ -49,12 +53,13 @@ def apply_pairs(
 
     def color(images: Tensor, slot: int) -> Tensor:
         drawn = ops.take(ops.convert_to_tensor(groups), pairs[:, slot], axis=0)
-        return route([images, strength[:, slot], sign[:, slot]], drawn, [transforms[k] for k in colors])
+        branches = [functools.partial(transforms[k], seed=seed) for k in colors]
+        return route([images, strength[:, slot], sign[:, slot]], drawn, branches)
 
     maps, moved = _geometry(images, transforms, pairs, strength, sign)
 
     def warp(images: Tensor, maps: Tensor) -> Tensor:
-        return ops.clip(affine_resample(images, maps, fill, static_shapes=static_shapes), 0.0, 1.0)
+        return ops.clip(affine_resample(images, maps, fill, differentiable=static_shapes), 0.0, 1.0)
 
     out = color(images, 0)
     if len(colors) < len(transforms):

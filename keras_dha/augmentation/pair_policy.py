@@ -129,7 +129,7 @@ class PairPolicy(keras.layers.Layer):
         self.static_shapes = static_shapes
         self.seed = seed
         root = fresh_seed(seed)
-        uses = ["gumbel", "pair", "strength", "sign", *_names_of_base(self.base)]
+        uses = ["gumbel", "pair", "strength", "sign", "transform", *_names_of_base(self.base)]
         self.streams = {use: keras.random.SeedGenerator(stream_seed(root, use)) for use in uses}
         size = len(self.operations)
         logits = self.add_weight(
@@ -182,6 +182,7 @@ class PairPolicy(keras.layers.Layer):
             draws["sign"],
             fill=self.fill,
             static_shapes=self.static_shapes,
+            seed=streams["transform"],
         )
         return ops.cast(images, dtype), draws
 

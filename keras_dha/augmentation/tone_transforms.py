@@ -1,10 +1,11 @@
-"""Transforms that give each pixel a new value by a curve: AutoContrast, Equalize, Posterize, Solarize."""
+"""Transforms that give each pixel a new value by a curve: AutoContrast, Equalize, Invert, Posterize, Solarize."""
 
 import abc
 
 from keras import ops
 
-from keras_dha.augmentation.transform import Tensor, Transform, per_image, register_transform
+from keras_dha.augmentation.straight_through import along_secant, as_of_identity
+from keras_dha.augmentation.transform import STRAIGHT_THROUGH, Tensor, Transform, per_image, register_transform
 
 _TOP = 255.0  # The largest of the 256 levels in which PIL, and with it the papers, counts.
 
@@ -50,6 +51,8 @@ class Equalize(_Blend):
     Blended with the image by the strength, or in full under `mapping="released"`.
     """
 
+    image_gradient = STRAIGHT_THROUGH
+
     def curve(self, images: Tensor) -> Tensor:
         """Each pixel's share of darker pixels."""
         shape = ops.shape(images)
@@ -62,41 +65,60 @@ class Equalize(_Blend):
         below = ops.reshape(ops.take(darker, bins), shape)
         most = ops.max(below, axis=(1, 2), keepdims=True, initial=0.0)
         flat = most <= 0.0
-        return ops.where(flat, images, below / ops.where(flat, 1.0, most))
+        return as_of_identity(ops.where(flat, images, below / ops.where(flat, 1.0, most)), images)
+
+
+@register_transform
+class Invert(Transform):
+    """The negative, `1 - x`."""
+
+    strength_gradient = None
+
+    def argument(self, strength: Tensor, sign: Tensor) -> Tensor:
+        """1 where the image is inverted: at any strength above 0, or always under `mapping="released"`."""
+        return ops.ones_like(strength) if self.mapping == "released" else ops.cast(strength > 0.0, strength.dtype)
+
+    def apply(self, images: Tensor, argument: Tensor) -> Tensor:
+        """The negative, or the image."""
+        return ops.where(per_image(argument) > 0.0, 1.0 - images, images)
 
 
 @register_transform
 class Posterize(Transform):
-    """Keeps `bits` bits of a pixel's eight: `floor(v / s) * s` with `v = round(255 x)`, `s = 2**(8 - bits)`.
+    """Drops some of a pixel's eight bits: `floor(v / s) * s` with `v = round(255 x)`, `s = 2**dropped`.
 
-    `"monotone"`: bits fall from 8 at strength 0 to 4, and need not be whole: `s = 16**strength`. `"released"`:
-    `bits = int(3 strength + 1)`, so one bit is left at a low strength.
+    `"monotone"`: dropped bits rise from 0 at strength 0 to 4, and need not be whole: `s = 16**strength`. `"released"`:
+    `8 - int(3 strength + 1)`, so one bit is left at a low strength.
     """
 
+    image_gradient = strength_gradient = STRAIGHT_THROUGH
+
     def argument(self, strength: Tensor, sign: Tensor) -> Tensor:
-        """The distance `s` of neighbouring values, of 255."""
-        bits = 8.0 - 4.0 * strength if self.mapping == "monotone" else ops.floor(3.0 * strength + 1.0)
-        return ops.power(2.0, 8.0 - bits)
+        """How many bits are dropped."""
+        return 4.0 * strength if self.mapping == "monotone" else 8.0 - ops.floor(3.0 * strength + 1.0)
 
     def apply(self, images: Tensor, argument: Tensor) -> Tensor:
         """Values rounded down to multiples of `s`."""
-        step = per_image(argument)
+        step = per_image(ops.power(2.0, argument))
         kept = ops.floor(ops.round(images * _TOP) / step) * step / _TOP
-        return ops.where(step > 1.0, kept, images)
+        return along_secant(as_of_identity(ops.where(step > 1.0, kept, images), images), images, argument)
 
 
 @register_transform
 class Solarize(Transform):
-    """Inverts what is bright: `1 - x` where `round(255 x) >= threshold`, else `x`.
+    """Inverts what is bright: `1 - x` where `round(255 x) >= 256 - depth`, else `x`.
 
-    `"monotone"`: the threshold falls from 256 (nothing) at strength 0 to 0 (everything). `"released"`:
-    `threshold = int(256 strength)`, the other way round.
+    `"monotone"`: the depth grows from 0 (nothing) at strength 0 to 256 (everything). `"released"`: the threshold
+    `256 - depth` is `int(256 strength)`, the other way round.
     """
 
+    strength_gradient = STRAIGHT_THROUGH
+
     def argument(self, strength: Tensor, sign: Tensor) -> Tensor:
-        """The threshold, of 256."""
-        return 256.0 * (1.0 - strength) if self.mapping == "monotone" else ops.floor(256.0 * strength)
+        """The depth, of 256."""
+        return 256.0 * strength if self.mapping == "monotone" else 256.0 - ops.floor(256.0 * strength)
 
     def apply(self, images: Tensor, argument: Tensor) -> Tensor:
         """The image, inverted from the threshold on."""
-        return ops.where(ops.round(images * _TOP) >= per_image(argument), 1.0 - images, images)
+        bright = ops.round(images * _TOP) >= 256.0 - per_image(argument)
+        return along_secant(ops.where(bright, 1.0 - images, images), images, argument)

@@ -8,6 +8,8 @@ from keras import ops
 
 Tensor = Any
 MAPPINGS = ("monotone", "released")
+EXACT = "exact"  # but on a set of measure zero, such as where a value is clipped
+STRAIGHT_THROUGH = "straight-through"
 
 
 class Transform(abc.ABC):
@@ -25,6 +27,7 @@ class Transform(abc.ABC):
         images: float32 in [0, 1], shape `(batch, height, width, channels)`.
         strength: float32 in [0, 1], shape `(batch,)`.
         sign: -1 or +1 for each image, shape `(batch,)`; without meaning where `two_sided` is false. None: all +1.
+        seed: For `RandomTransform`s; others draw nothing.
 
     Output shape:
         That of `images`, in [0, 1].
@@ -32,11 +35,20 @@ class Transform(abc.ABC):
     Raises:
         ValueError: If `mapping` is unknown.
 
+    Attributes:
+        two_sided: Whether `sign` has a meaning.
+        image_gradient: `"exact"`, or `"straight-through"`: as if the transform had changed nothing.
+        strength_gradient: `"exact"`, or `"straight-through"`: as if the change had grown in proportion to the strength;
+            None: there is a transform or none, and any strength above 0 does it in full.
+
     Reference: "DHA", arXiv 2109.05765, for the choice of operations and the released arguments. Unlike there, the
-    default mapping is monotone, and values are not rounded to 8 bits.
+    default mapping is monotone, and values are not rounded to 8 bits. Straight-through gradients: "DADA", arXiv
+    2003.03780, where that for a magnitude is 1 at every pixel.
     """
 
     two_sided: ClassVar[bool] = False
+    image_gradient: ClassVar[str] = EXACT
+    strength_gradient: ClassVar[str | None] = EXACT
 
     def __init__(self, mapping: str = "monotone") -> None:
         if mapping not in MAPPINGS:
@@ -46,7 +58,7 @@ class Transform(abc.ABC):
             )
         self.mapping = mapping
 
-    def __call__(self, images: Tensor, strength: Tensor, sign: Tensor | None = None) -> Tensor:
+    def __call__(self, images: Tensor, strength: Tensor, sign: Tensor | None = None, *, seed: Any = None) -> Tensor:
         """The transformed images."""
         sign = ops.ones_like(strength) if sign is None else sign
         return self.apply(images, self.argument(strength, sign))
@@ -97,6 +109,8 @@ def transforms_named(names: Sequence[str], mapping: str = "monotone") -> list[Tr
 @register_transform
 class Identity(Transform):
     """Leaves the images as they are: `output = images`."""
+
+    strength_gradient = None
 
     def argument(self, strength: Tensor, sign: Tensor) -> Tensor:
         """The strength, which has no effect."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_dha.augmentation import Rotate, ShearX, ShearY, TranslateXRel, TranslateYRel
+from keras_dha.augmentation import FlipX, FlipY, Rotate, Scale, ShearX, ShearY, TranslateXRel, TranslateYRel
 from keras_dha.augmentation.resampling import affine_resample
 
 
@@ -42,7 +42,24 @@ def test_rotation_is_counter_clockwise_about_the_centre():
     np.testing.assert_allclose(center, [-9.0 * np.sin(np.pi / 6), -9.0 * np.cos(np.pi / 6)], atol=0.15)
 
 
-@pytest.mark.parametrize("transform", [Rotate, ShearX, ShearY, TranslateXRel, TranslateYRel])
+def test_flips_mirror_at_any_strength_above_0():
+    image = np.random.default_rng(0).random((4, 5))
+    for strength in (0.01, 1.0):
+        np.testing.assert_allclose(run(FlipX(), image, strength), image[:, ::-1], atol=1e-6)
+        np.testing.assert_allclose(run(FlipY(), image, strength), image[::-1], atol=1e-6)
+    np.testing.assert_allclose(run(FlipX("released"), image, 0.0), image[:, ::-1], atol=1e-6)
+
+
+def test_scale_enlarges_by_a_half_and_shrinks_by_a_third():
+    x = np.arange(-10, 11) / 20 + 0.5
+    image = np.tile(x, (3, 1))
+    np.testing.assert_allclose(run(Scale(), image, 1.0)[1], (x - 0.5) / 1.5 + 0.5, atol=1e-6)
+    small = run(Scale(), image, 1.0, -1.0)[1]
+    np.testing.assert_allclose(small[4:17], ((x - 0.5) * 1.5 + 0.5)[4:17], atol=1e-6)
+    np.testing.assert_allclose(small[[0, 20]], 0.0)
+
+
+@pytest.mark.parametrize("transform", [Rotate, Scale, ShearX, ShearY, TranslateXRel, TranslateYRel])
 def test_the_other_sign_is_the_other_way(transform):
     matrices = transform().matrix(np.array([0.2, -0.2], "float32"), 5, 5)
     np.testing.assert_allclose(ops.matmul(matrices[0], matrices[1]), np.eye(3), atol=1e-6)
@@ -67,7 +84,7 @@ def test_both_ways_to_resample_agree(size, fill):
     maps[1:, :2] += 0.5 * rng.normal(size=(5, 2, 3)).astype("float32")
     maps[5, 0, 2] = 100.0  # All outside.
     one = affine_resample(images, maps, fill)
-    other = affine_resample(images, maps, fill, static_shapes=True)
+    other = affine_resample(images, maps, fill, differentiable=True)
     np.testing.assert_allclose(one, other, atol=1e-4)
     np.testing.assert_allclose(one[0], images[0], atol=1e-6)
     if fill != "reflect":

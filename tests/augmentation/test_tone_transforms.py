@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_dha.augmentation import AutoContrast, Equalize, Posterize, Solarize
+from keras_dha.augmentation import AutoContrast, Equalize, Invert, Posterize, Solarize
 
 
 def column(*values):
@@ -62,3 +62,8 @@ def test_solarize_inverts_what_is_bright():
 def test_solarize_released_is_the_other_way_round():
     np.testing.assert_allclose(run(Solarize("released"), column(0.0, 0.4), 0.0), [1.0, 0.6], atol=1e-6)
     np.testing.assert_allclose(run(Solarize("released"), column(0.0, 1.0), 1.0), [0.0, 1.0])
+
+
+def test_invert_is_the_negative_at_any_strength_above_0():
+    np.testing.assert_allclose(run(Invert(), column(0.0, 0.4, 1.0), 0.01), [1.0, 0.6, 0.0], atol=1e-6)
+    np.testing.assert_allclose(run(Invert("released"), column(0.0, 0.4, 1.0), 0.0), [1.0, 0.6, 0.0], atol=1e-6)
