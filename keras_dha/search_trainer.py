@@ -138,7 +138,7 @@ class SearchTrainer(CompiledModel):
         self.baseline_losses.assign_add(ops.cast(measured, "float32"))
 
     def _update_augmentation(self, draws: Any, y: Any, y_pred: Any, variables: Sequence[keras.Variable]) -> None:
-        if self.augmentation is None:
+        if self.augmentation is None or not variables:
             return
         losses = ops.stop_gradient(self._per_example_loss(y, y_pred))
         with tf.GradientTape() as tape:

@@ -10,7 +10,7 @@ from tiny_space import TinySpace, TwoInputSpace, assert_same, images, recipe, se
 
 import keras_dha
 from keras_dha import SearchModel
-from keras_dha.augmentation import PairPolicy
+from keras_dha.augmentation import PairPolicy, RandAugment, load
 from keras_dha.hyperparameters import LearningRate, WeightDecay
 from keras_dha.penalties import Proximity
 from keras_dha.relaxations import OneHotSample, Softmax
@@ -51,6 +51,14 @@ def test_hyperparameters_off_is_learning_them_with_a_rate_of_zero() -> None:  # 
     )
     assert fit(still)["loss"] == fit(off)["loss"]
     shared(still, off)
+
+
+def test_a_policy_about_which_nothing_is_learned_augments_a_search() -> None:
+    policy = RandAugment(("Rotate", "Cutout"), num_layers=1, strength=1.0)
+    model = search_model(**PLAIN, augmentation=policy, hyperparameters=None, schedule=SEARCH)
+    plain = search_model(**PLAIN, **OFF, schedule=SEARCH)
+    assert fit(model)["loss"] != fit(plain)["loss"]
+    assert load(model.policy()).get_config()["strength"] == 1.0
 
 
 def test_augmentation_off_is_a_policy_of_identities() -> None:  # A6 of DHA

@@ -14,14 +14,18 @@ from keras_dha.augmentation.geometric_transforms import (
     TranslateXRel,
     TranslateYRel,
 )
+from keras_dha.augmentation.load_policy import load
 from keras_dha.augmentation.pair_policy import DHA_OPERATIONS as DHA_OPERATIONS
 from keras_dha.augmentation.pair_policy import PairPolicy
+from keras_dha.augmentation.policy import AugmentationPolicy
+from keras_dha.augmentation.random_policy import RandAugment, TrivialAugment
 from keras_dha.augmentation.random_transforms import Cutout, Noise, RandomTransform
 from keras_dha.augmentation.tone_transforms import AutoContrast, Equalize, Invert, Posterize, Solarize
 from keras_dha.augmentation.transform import TRANSFORMS as TRANSFORMS
 from keras_dha.augmentation.transform import Identity, Transform, register_transform
 
 __all__ = [
+    "AugmentationPolicy",
     "AutoContrast",
     "BasicAugmentation",
     "Brightness",
@@ -40,6 +44,7 @@ __all__ = [
     "Noise",
     "PairPolicy",
     "Posterize",
+    "RandAugment",
     "RandomTransform",
     "Rotate",
     "Scale",
@@ -50,5 +55,7 @@ __all__ = [
     "Transform",
     "TranslateXRel",
     "TranslateYRel",
+    "TrivialAugment",
+    "load",
     "register_transform",
 ]

@@ -8,12 +8,10 @@ import numpy as np
 from keras import ops
 
 from keras_dha import roles
-from keras_dha.augmentation.basic_augmentation import BasicAugmentation
 from keras_dha.augmentation.pair_application import apply_pairs
-from keras_dha.augmentation.policy_data import policy_to_data, read_policy
-from keras_dha.augmentation.random_stream import ReplicaStream, fresh_seed, stream_seed
-from keras_dha.augmentation.resampling import Fill, is_fill
-from keras_dha.augmentation.transform import Tensor, transforms_named
+from keras_dha.augmentation.policy import AugmentationPolicy, Streams
+from keras_dha.augmentation.policy_data import distribution, policy_to_data, read_policy
+from keras_dha.augmentation.transform import Tensor
 
 DHA_OPERATIONS = (
     "AutoContrast",
@@ -37,7 +35,7 @@ _FULL_MAGNITUDE = 8.0  # Magnitudes above are cut to it; it is strength 1.
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
-class PairPolicy(keras.layers.Layer):
+class PairPolicy(AugmentationPolicy):
     """Two operations for each image, an ordered pair drawn from a learned `P = softmax(logits)` over all `K * K` pairs.
 
     In each call:
@@ -62,28 +60,15 @@ class PairPolicy(keras.layers.Layer):
     Args:
         operations: Names of registered transforms. Default: DHA's fourteen.
         mapping: `"monotone"` (default): strength 0 changes nothing. `"released"`: the arguments of the released code.
-        base: `BasicAugmentation`s that come first, such as `(Crop(), HorizontalFlip())`.
-        fill: What geometric operations show outside of an image: its mirror image (`"reflect"`, the default), a number
-            in [0, 1], or one for each channel (the released code takes the mean of the data set).
         temperature: A positive number, or None: draw from `P` itself. Default 2.
         score: `"probability"` (default) or `"log_probability"`.
         direction: `"adversarial"` (default) or `"cooperative"`.
         search_magnitude: At least 0. Default 1.
         settle_magnitude: At least 0. Default 10.
-        static_shapes: True runs every operation on every image, in static shapes: for XLA and TPU. Default False, which
-            is faster on a CPU.
-        seed: Integer, or None. Each use of random numbers has a stream of its own, so that removing a `base`
-            augmentation does not change which pairs are drawn.
-
-    Call arguments:
-        images: Floating point in [0, 1], shape `(batch, height, width, channels)`.
-        training: False or None (default): the images as they are.
-
-    Output shape:
-        That of `images`, in [0, 1].
+        **kwargs: Of `AugmentationPolicy`. As `fill` the released code takes the mean of the data set.
 
     Raises:
-        ValueError: If an argument is not as said, or images are not floating point of rank 4.
+        ValueError: As `AugmentationPolicy`.
 
     Example:
 
@@ -103,34 +88,20 @@ class PairPolicy(keras.layers.Layer):
         operations: Sequence[str] = DHA_OPERATIONS,
         mapping: str = "monotone",
         *,
-        base: Sequence[BasicAugmentation] = (),
-        fill: Fill = "reflect",
         temperature: float | None = 2.0,
         score: str = "probability",
         direction: str = "adversarial",
         search_magnitude: float = 1.0,
         settle_magnitude: float = 10.0,
-        static_shapes: bool = False,
-        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"autocast": False, **kwargs})
-        _validate(base, fill, temperature, score, direction, (search_magnitude, settle_magnitude))
-        self.transforms = transforms_named(operations, mapping)
-        self.operations = tuple(operations)
-        self.mapping = mapping
-        self.base = tuple(base)
-        self.fill: Fill = fill if isinstance(fill, str) else np.asarray(fill, "float64").tolist()
+        super().__init__(operations, mapping, draws=("gumbel", "pair", "strength", "sign"), **kwargs)
+        _validate(temperature, score, direction, (search_magnitude, settle_magnitude))
         self.temperature = temperature
         self.score = score
         self.direction = direction
         self.search_magnitude = float(search_magnitude)
         self.settle_magnitude = float(settle_magnitude)
-        self.static_shapes = static_shapes
-        self.seed = seed
-        root = fresh_seed(seed)
-        uses = ["gumbel", "pair", "strength", "sign", "transform", *_names_of_base(self.base)]
-        self.streams = {use: keras.random.SeedGenerator(stream_seed(root, use)) for use in uses}
         size = len(self.operations)
         logits = self.add_weight(
             shape=(size, size), initializer="zeros", dtype="float32", autocast=False, name="logits"
@@ -150,62 +121,8 @@ class PairPolicy(keras.layers.Layer):
         """Takes the magnitude of the settle phase, or of the search phase. Nothing is traced again."""
         self.magnitude.assign(self.settle_magnitude if settled else self.search_magnitude)
 
-    def augment(
-        self, images: Tensor, training: bool = True, *, replica: Tensor = 0
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Augmented images, and what was drawn for them.
-
-        Args:
-            images: Floating point in [0, 1], shape `(batch, height, width, channels)`.
-            training: False: the images as they are, and no draws.
-            replica: The number of this replica (`tf.distribute.get_replica_context().replica_id_in_sync_group`), so
-                that replicas draw different numbers.
-
-        Returns:
-            Images of the same shape and dtype, and a dict of `pair` (`(batch,)` int32, `K * first + second`),
-            `strength` and `sign` (`(batch, 2)` float32); empty if not training.
-        """
-        if not training:
-            return images, {}
-        images = self._checked(images)
-        dtype, images = images.dtype, ops.cast(images, "float32")
-        streams = {use: ReplicaStream(stream, replica) for use, stream in self.streams.items()}
-        draws = self._draw(ops.shape(images)[0], streams)
-        for use, augmentation in zip(_names_of_base(self.base), self.base, strict=True):
-            images = augmentation(images, streams[use])
-        size = len(self.operations)
-        images = apply_pairs(
-            images,
-            self.transforms,
-            ops.stack([draws["pair"] // size, draws["pair"] % size], axis=1),
-            draws["strength"],
-            draws["sign"],
-            fill=self.fill,
-            static_shapes=self.static_shapes,
-            seed=streams["transform"],
-        )
-        return ops.cast(images, dtype), draws
-
-    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
-        """The images of `augment`."""
-        return self.augment(images, bool(training))[0]
-
-    def _checked(self, images: Tensor) -> Tensor:
-        images = ops.convert_to_tensor(images)
-        if len(images.shape) != 4 or "float" not in keras.backend.standardize_dtype(images.dtype):
-            raise ValueError(
-                "Images must be floating point of shape (batch, height, width, channels), in [0, 1]. "
-                f"Received: shape={tuple(images.shape)}, dtype={keras.backend.standardize_dtype(images.dtype)}. "
-                "Scale bytes by 1 / 255 first."
-            )
-        if isinstance(self.fill, list) and len(self.fill) != images.shape[-1]:
-            raise ValueError(
-                f"fill must be a number for each channel, or one for all. Received: fill={self.fill}, images of shape "
-                f"{tuple(images.shape)}. Give {images.shape[-1]} numbers."
-            )
-        return images
-
-    def _draw(self, batch: Tensor, streams: Mapping[str, keras.random.SeedGenerator]) -> dict[str, Tensor]:
+    def _draw(self, batch: Tensor, streams: Streams) -> dict[str, Tensor]:
+        """`pair` (`(batch,)` int32, `K * first + second`), `strength` and `sign` (`(batch, 2)` float32)."""
         log_q = ops.reshape(self._sampling_log_probabilities(streams["gumbel"]), (1, -1))
         pair = keras.random.categorical(log_q, batch, dtype="int32", seed=streams["pair"])[0]
         largest = ops.convert_to_tensor(self.magnitude)
@@ -214,6 +131,19 @@ class PairPolicy(keras.layers.Layer):
         )
         sign = ops.where(keras.random.uniform((batch, 2), dtype="float32", seed=streams["sign"]) < 0.5, -1.0, 1.0)
         return {"pair": pair, "strength": ops.clip(strength, 0.0, 1.0), "sign": sign}
+
+    def _apply(self, images: Tensor, draws: Mapping[str, Tensor], seed: keras.random.SeedGenerator) -> Tensor:
+        size = len(self.operations)
+        return apply_pairs(
+            images,
+            self.transforms,
+            ops.stack([draws["pair"] // size, draws["pair"] % size], axis=1),
+            draws["strength"],
+            draws["sign"],
+            fill=self.fill,
+            static_shapes=self.static_shapes,
+            seed=seed,
+        )
 
     def _sampling_log_probabilities(self, seed: keras.random.SeedGenerator) -> Tensor:
         """`log q` of one batch, shape `(K, K)`, up to a constant."""
@@ -263,95 +193,52 @@ class PairPolicy(keras.layers.Layer):
 
     def policy(self) -> dict[str, Any]:
         """What was learned and what it takes to draw from it, as plain data that JSON can hold."""
-        return policy_to_data(
-            self.get_config(), self.base, ops.convert_to_numpy(self.probabilities()), float(self.magnitude)
-        )
+        return {
+            **policy_to_data(self, ("temperature", "score", "direction")),
+            "probabilities": ops.convert_to_numpy(self.probabilities()).tolist(),
+            "magnitudes": {
+                "search": self.search_magnitude,
+                "settle": self.settle_magnitude,
+                "current": float(self.magnitude),
+            },
+        }
 
     @classmethod
     def from_policy(cls, policy: Mapping[str, Any], *, seed: int | None = None) -> "PairPolicy":
         """A policy of what `policy()` returned.
 
         Raises:
-            ValueError: If it is of another version, lacks something, names unknown operations, or its probabilities are
-                not a distribution over their pairs.
+            ValueError: If it is of another version or kind, lacks something, names unknown operations, or its
+                probabilities are not a distribution over their pairs.
         """
-        arguments, probabilities, magnitude = read_policy(policy)
-        layer = cls(**arguments, seed=seed)
+        arguments = read_policy(policy, cls, ("temperature", "score", "direction"), ("probabilities", "magnitudes"))
+        magnitudes = policy["magnitudes"]
+        if not isinstance(magnitudes, Mapping) or set(magnitudes) != {"search", "settle", "current"}:
+            raise ValueError(
+                "A policy must have magnitudes for 'search', 'settle' and 'current'. "
+                f"Received: magnitudes={magnitudes}. Give what policy() returned."
+            )
+        size = len(policy["operations"])
+        probabilities = distribution(policy["probabilities"], (size, size))
+        own = {f"{phase}_magnitude": magnitudes[phase] for phase in ("search", "settle")}
+        layer = cls(**arguments, **own, seed=seed)
         layer.logits.assign(np.log(np.maximum(probabilities, np.finfo("float32").tiny)))
-        layer.magnitude.assign(magnitude)
+        layer.magnitude.assign(magnitudes["current"])
         return layer
-
-    def save_own_variables(self, store: Any) -> None:
-        """Stores the variables, and the states of the random streams, which Keras leaves out."""
-        super().save_own_variables(store)
-        for use, stream in self.streams.items():
-            store[use] = ops.convert_to_numpy(stream.state)
-
-    def load_own_variables(self, store: Any) -> None:
-        """Reads what `save_own_variables` stored; a stream that is not there keeps its state."""
-        self.logits.assign(store["0"])
-        self.magnitude.assign(store["1"])
-        for use, stream in self.streams.items():
-            if use in store:
-                stream.state.assign(store[use])
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape of the images."""
-        return input_shape
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, without what was learned."""
-        return {
-            **super().get_config(),
-            "operations": list(self.operations),
-            "mapping": self.mapping,
-            "base": [keras.saving.serialize_keras_object(augmentation) for augmentation in self.base],
-            "fill": self.fill,
-            "temperature": self.temperature,
-            "score": self.score,
-            "direction": self.direction,
-            "search_magnitude": self.search_magnitude,
-            "settle_magnitude": self.settle_magnitude,
-            "static_shapes": self.static_shapes,
-            "seed": self.seed,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "PairPolicy":
-        """A new policy from what `get_config` returned."""
-        base = [keras.saving.deserialize_keras_object(augmentation) for augmentation in config.get("base", ())]
-        return cls(**{**config, "base": base})
-
-
-def _names_of_base(base: Sequence[BasicAugmentation]) -> list[str]:
-    """A name for the stream of each: its class, and how many of it came before."""
-    kinds = [type(augmentation).__name__ for augmentation in base]
-    return [f"base_{kind}_{kinds[:i].count(kind)}" for i, kind in enumerate(kinds)]
+        names = ("temperature", "score", "direction", "search_magnitude", "settle_magnitude")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _validate(
-    base: Sequence[BasicAugmentation],
-    fill: Fill,
     temperature: float | None,
     score: str,
     direction: str,
     magnitudes: tuple[float, float],
 ) -> None:
     checks = (
-        (
-            isinstance(base, Sequence) and all(isinstance(a, BasicAugmentation) for a in base),
-            "base",
-            base,
-            "a sequence of BasicAugmentations",
-            "For example (Crop(), HorizontalFlip()).",
-        ),
-        (
-            is_fill(fill),
-            "fill",
-            fill,
-            "'reflect', or in [0, 1]",
-            "Give 'reflect', a number, or one for each channel.",
-        ),
         (
             temperature is None or 0.0 < temperature < np.inf,
             "temperature",

@@ -1,79 +1,84 @@
-"""A learned pair policy as plain data, and back with checks."""
+"""A policy as plain data, and back with checks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_dha.augmentation.basic_augmentation import BasicAugmentation
+from keras_dha.augmentation.policy import AugmentationPolicy
 
 VERSION = 1
-_ARGUMENTS = ("operations", "mapping", "fill", "temperature", "score", "direction")
+_COMMON = ("operations", "mapping", "fill")
 
 
-def policy_to_data(
-    config: Mapping[str, Any], base: tuple[BasicAugmentation, ...], probabilities: np.ndarray, magnitude: float
-) -> dict[str, Any]:
-    """The data of `PairPolicy.policy`: from its config, base augmentations, probabilities and current magnitude."""
+def policy_to_data(policy: AugmentationPolicy, arguments: Sequence[str]) -> dict[str, Any]:
+    """What `policy` is, without what it learned.
+
+    Args:
+        policy: A policy.
+        arguments: Names of its constructor's arguments, beside those that all policies have.
+    """
+    config = policy.get_config()
     return {
         "version": VERSION,
-        **{name: config[name] for name in _ARGUMENTS},
-        "probabilities": np.asarray(probabilities).tolist(),
-        "magnitudes": {
-            "search": config["search_magnitude"],
-            "settle": config["settle_magnitude"],
-            "current": magnitude,
-        },
+        "kind": type(policy).__name__,
+        **{name: config[name] for name in (*_COMMON, *arguments)},
         "base": [
             {"name": keras.saving.get_registered_name(type(augmentation)), "config": augmentation.get_config()}
-            for augmentation in base
+            for augmentation in policy.base
         ],
     }
 
 
-def read_policy(policy: Mapping[str, Any]) -> tuple[dict[str, Any], np.ndarray, float]:
-    """The arguments of a `PairPolicy`, its probabilities and its current magnitude, from data.
+def read_policy(
+    policy: Mapping[str, Any], kind: type[AugmentationPolicy], arguments: Sequence[str], learned: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The constructor's arguments, from data; their values are checked by the constructor.
 
-    Names of operations, and the arguments' values, are checked by `PairPolicy`.
+    Args:
+        policy: What `policy()` returned.
+        kind: The class that it should be of.
+        arguments: As for `policy_to_data`.
+        learned: What else the data must have.
 
     Raises:
-        ValueError: If the data is of another version, lacks something, or the probabilities are not a distribution.
+        ValueError: If the data is of another version or kind, or lacks something.
     """
     if not isinstance(policy, Mapping) or policy.get("version") != VERSION:
         version = policy.get("version") if isinstance(policy, Mapping) else None
         raise ValueError(
             f"A policy must be a dict of version {VERSION}. Received: {type(policy).__name__}, version={version!r}. "
-            "Give what PairPolicy.policy() returned, in this version of keras_dha."
+            "Give what policy() returned, in this version of keras_dha."
         )
-    missing = sorted({*_ARGUMENTS, "probabilities", "magnitudes", "base"} - set(policy))
-    magnitudes = policy.get("magnitudes", {})
-    if missing or not isinstance(magnitudes, Mapping) or set(magnitudes) != {"search", "settle", "current"}:
+    if policy.get("kind") != kind.__name__:
         raise ValueError(
-            "A policy must be whole, with magnitudes for 'search', 'settle' and 'current'. "
-            f"Received: missing={missing}, magnitudes={magnitudes}. Give what PairPolicy.policy() returned."
+            f"The policy must be of the kind {kind.__name__!r}. Received: kind={policy.get('kind')!r}. "
+            "keras_dha.augmentation.load finds the class for it."
         )
-    probabilities = _distribution(policy["probabilities"], len(policy["operations"]))
-    arguments = {
-        **{name: policy[name] for name in _ARGUMENTS},
-        "search_magnitude": magnitudes["search"],
-        "settle_magnitude": magnitudes["settle"],
-        "base": [_augmentation(entry) for entry in policy["base"]],
-    }
-    return arguments, probabilities, float(magnitudes["current"])
+    names = (*_COMMON, *arguments)
+    if missing := sorted({*names, *learned, "base"} - set(policy)):
+        raise ValueError(f"A policy must be whole. Received: missing={missing}. Give what policy() returned.")
+    return {**{name: policy[name] for name in names}, "base": [_augmentation(entry) for entry in policy["base"]]}
 
 
-def _distribution(values: Any, size: int) -> np.ndarray:
+def distribution(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Probabilities of this shape, as an array.
+
+    Raises:
+        ValueError: If they are no numbers, of another shape, or no distribution.
+    """
     try:
         probabilities = np.array(values, dtype="float32")
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"A policy's probabilities must be {size} lists of {size} numbers. Received: probabilities={values}. "
-            "Give what PairPolicy.policy() returned."
+            f"A policy's probabilities must be numbers of shape {shape}. Received: probabilities={values}. "
+            "Give what policy() returned."
         ) from error
-    if probabilities.shape != (size, size):
+    if probabilities.shape != shape:
         raise ValueError(
-            f"A policy of {size} operations must have probabilities of shape ({size}, {size}). "
+            f"A policy of {shape[0]} operations must have probabilities of shape {shape}. "
             f"Received: shape={probabilities.shape}. Give one row for each first operation."
         )
     total = float(probabilities.sum())
