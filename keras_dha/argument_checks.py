@@ -25,6 +25,40 @@ def check_kinds(space: Any, recipe: Any) -> None:
             )
 
 
+def asked_of_model(
+    model: keras.Model, recipe: Any, augmentation: Any, hyperparameters: Any, default: str
+) -> tuple[Any, Any]:
+    """What of a plain Keras model is searched: only what was asked for.
+
+    Args:
+        model: The model.
+        recipe: As given, or None.
+        augmentation: As given, or `default`.
+        hyperparameters: As given, or `default`.
+        default: Stands for what the recipe has.
+
+    Returns:
+        `augmentation` and `hyperparameters`, None where nothing asks for them.
+
+    Raises:
+        ValueError: If nothing was asked for, or augmentation of what are no images.
+    """
+    given = [not (isinstance(part, str) and part == default) for part in (augmentation, hyperparameters)]
+    if recipe is not None:
+        return augmentation, hyperparameters
+    if not any(given):
+        raise ValueError(
+            "Something of a Keras model must be searched. Received: neither augmentation, nor hyperparameters, nor a "
+            "recipe. For example SearchModel(model, augmentation=keras_dha.augmentation.PairPolicy())."
+        )
+    if given[0] and augmentation is not None and len(getattr(model.inputs[0], "shape", ())) != 4:
+        raise ValueError(
+            "Augmentation needs images of shape (batch, height, width, channels). Received: a model of inputs of shape "
+            f"{[tuple(x.shape) for x in model.inputs]}. Leave augmentation out."
+        )
+    return (augmentation if given[0] else None), (hyperparameters if given[1] else None)
+
+
 def check_backend() -> None:
     """Keras runs on TensorFlow.
 

@@ -11,6 +11,7 @@ from keras_dha.hyperparameters import Hyperparameter, LearningRate, WeightDecay
 from keras_dha.optimizers import FlatUpdate, SelectiveUpdate
 from keras_dha.phased_model import PhasedModel, number
 from keras_dha.recipes import Recipe
+from keras_dha.spaces import SearchSpace
 
 Tensor = Any
 OPTIMIZERS = {
@@ -24,6 +25,7 @@ OPTIMIZERS = {
 class CompiledModel(PhasedModel):
     """What `compile` of a `SearchModel` does."""
 
+    space: SearchSpace
     recipe: Recipe
     learned: list[Hyperparameter]
 
@@ -44,17 +46,19 @@ class CompiledModel(PhasedModel):
         hyperparameter_optimizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        """As `keras.Model.compile`, with an optimizer a role; those not given come from the recipe.
+        """As `keras.Model.compile`, with an optimizer a role; those not given come from the space or the recipe.
 
         Args:
             optimizer: Optimizer of the weights. If its rate is learned, its own rate is where learning starts.
-            loss: The loss; sparse categorical cross-entropy from logits by default.
+            loss: The loss; sparse categorical cross-entropy by default.
             metrics: Keras metrics; accuracy by default.
             architecture_optimizer: Optimizer of the architecture.
             augmentation_optimizer: Optimizer of the augmentation policy.
             hyperparameter_optimizer: Optimizer of the hyper-parameters.
             **kwargs: Further arguments of `keras.Model.compile`.
         """
+        known = self.space.compile_arguments()
+        optimizer = known.get("optimizer") if optimizer is None else optimizer
         given = dict(
             zip(OPTIMIZERS, (optimizer, architecture_optimizer, augmentation_optimizer, hyperparameter_optimizer))
         )
@@ -62,8 +66,9 @@ class CompiledModel(PhasedModel):
             name: keras.optimizers.get(getattr(self.recipe, name)() if value is None else value)
             for name, value in given.items()
         }
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if loss is None else loss
-        metrics = ["accuracy"] if metrics is None else metrics
+        if loss is None:
+            loss = known.get("loss", keras.losses.SparseCategoricalCrossentropy(from_logits=self.space.from_logits))
+        metrics = known.get("metrics", ["accuracy"]) if metrics is None else metrics
         self._check_optimizers(used, kwargs.get("auto_scale_loss"))
         self._compile_arguments = {**used, "loss": loss, "metrics": metrics, **kwargs}
         # Now, for training changes the optimizers' rates, and takes the decay out of them.

@@ -115,6 +115,14 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
+def on_raw_inputs(network: keras.Model, scaling: keras.layers.Layer | None) -> keras.Model:
+    """The network behind `scaling`, if there is one, as a model of inputs like its own."""
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), network.input
+    )
+    return keras.Model(inputs, network(scaling(inputs) if scaling else inputs), name="derived")
+
+
 def inherit_weights(
     source: keras.Model,
     source_branches: list[tuple[str, str, keras.layers.Layer]],

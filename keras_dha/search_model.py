@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_dha.argument_checks import (
+    asked_of_model,
     check_backend,
     check_fit_arguments,
     check_held_out,
@@ -20,8 +21,8 @@ from keras_dha.argument_checks import (
     check_kinds,
 )
 from keras_dha.conductor import Conductor
-from keras_dha.data import DataSummary, PairedData
-from keras_dha.derivation import FixedChooser, inherit_weights
+from keras_dha.data import PairedData
+from keras_dha.derivation import FixedChooser, inherit_weights, on_raw_inputs
 from keras_dha.diagnostics import mean_normalized_entropy
 from keras_dha.exports import export_model
 from keras_dha.hyperparameters import WeightDecay
@@ -29,7 +30,7 @@ from keras_dha.layers import ImageScaling, with_fused_normalization
 from keras_dha.phased_model import number
 from keras_dha.recipes import RECIPES, Recipe, dha
 from keras_dha.search_trainer import SearchTrainer
-from keras_dha.spaces import Decisions, SearchSpace
+from keras_dha.spaces import Decisions, ModelSpace, SearchSpace
 from keras_dha.supernet import Supernet
 
 FROM_RECIPE = "from_recipe"
@@ -45,7 +46,8 @@ class SearchModel(SearchTrainer):
     function that the search model computes, as a plain Keras model: no retraining.
 
     Args:
-        space: The space to search.
+        space: The space to search; or a Keras model, of which only what is asked for is searched: `augmentation`,
+            `hyperparameters`, or those of a `recipe`. See `keras_dha.spaces.ModelSpace`.
         recipe: The method; `keras_dha.recipes.dha()` by default.
         relaxation: Replaces the recipe's relaxation.
         augmentation: Replaces the recipe's policy; None switches augmentation off.
@@ -75,7 +77,7 @@ class SearchModel(SearchTrainer):
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: SearchSpace | keras.Model,
         recipe: Recipe | None = None,
         *,
         relaxation: Any = FROM_RECIPE,
@@ -89,6 +91,9 @@ class SearchModel(SearchTrainer):
     ) -> None:
         check_backend()
         super().__init__(**kwargs)
+        if isinstance(space, keras.Model):
+            augmentation, hyperparameters = asked_of_model(space, recipe, augmentation, hyperparameters, FROM_RECIPE)
+            space, decisions = ModelSpace(space), decisions or {}
         check_kinds(space, recipe)
         self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
         if seed is not None:
@@ -253,11 +258,15 @@ class SearchModel(SearchTrainer):
         Under `tf.distribute` Keras would take the pair of batches for inputs and labels when it builds its losses.
         """
         if not self.compiled:
-            one_hot = data.summary.label_kind == "one_hot"
-            self.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True) if one_hot else None)
+            one_hot = data.summary.label_kind == "one_hot" and "loss" not in self.space.compile_arguments()
+            loss = keras.losses.CategoricalCrossentropy(from_logits=self.space.from_logits)
+            self.compile(loss=loss if one_hot else None)
         if self.scaling is not None and number(self.steps) == 0:
             summary = data.summary
-            self.scaling.adapt(*_pixel_range(summary), summary.mean or (0.0,), summary.std or (1.0,))
+            if self.space.standardizes:
+                self.scaling.adapt(*summary.pixel_range, summary.mean or (0.0,), summary.std or (1.0,))
+            else:
+                self.scaling.keep(*summary.pixel_range)
         self.raw_dtype = data.summary.dtype or "float32"
         batch = next(iter(data.dataset.take(1)))["train"]
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
@@ -290,17 +299,15 @@ class SearchModel(SearchTrainer):
         """The kept network with its trained weights: a plain Keras model of the user's own inputs.
 
         It holds stock Keras layers only (if the space's options do), takes raw inputs (scaling is its first layer),
-        gives logits, and is compiled with this model's loss and metrics. After a fit it computes what this model does.
+        gives logits (of a Keras model: what that gives), and is compiled with this model's loss and metrics. After a
+        fit it computes what this model does.
         """
         if not self.settled and self.supernet is not None:
             warnings.warn("derive() before the search has settled: weights are those of a mixture.", stacklevel=2)
         with self._own_policy():
-            network = self._derived_network()
-            inputs = keras.tree.map_structure(
-                lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), network.input
-            )
-            scaled = self.scaling.as_rescaling()(inputs) if self.scaling else inputs
-            model = keras.Model(inputs, network(scaled), name="derived")
+            model = self._derived_network()
+            if self.space.standardizes:
+                model = on_raw_inputs(model, self.scaling.as_rescaling() if self.scaling else None)
         if self.compiled:
             optimizer, loss, metrics = self._fresh_compile_arguments()
             model.compile(optimizer, loss=loss, metrics=metrics)
@@ -326,7 +333,8 @@ class SearchModel(SearchTrainer):
             format: `"tf_saved_model"`, or another format of `keras.Model.export`.
             **kwargs: Further arguments of `keras.Model.export`.
         """
-        export_model(self.derive(), filepath, format=format, input_dtype=self.raw_dtype, **kwargs)
+        known: dict[str, Any] = {"input_dtype": self.raw_dtype, "from_logits": self.space.from_logits}
+        export_model(self.derive(), filepath, format=format, **known, **kwargs)
 
     # Saving.
 
@@ -375,11 +383,3 @@ def _take_over(given: Recipe, own: Recipe) -> None:
             new.set_weights(old.get_weights())
     if own.augmentation is not None:
         own.augmentation.set_phase(settled=False)
-
-
-def _pixel_range(summary: DataSummary) -> tuple[float, float]:
-    """The range of a pixel: that of its type, the unit interval if all lie in it, or the observed one."""
-    if summary.dtype == "uint8":
-        return 0.0, 255.0
-    low, high = float(summary.minimum or 0.0), float(summary.maximum or 0.0)
-    return (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)

@@ -191,6 +191,21 @@ class PairPolicy(AugmentationPolicy):
         log_p = self._log_probabilities()
         return -ops.sum(ops.exp(log_p) * log_p)
 
+    def sentences(self, count: int = 10) -> list[str]:
+        """The most probable pairs, in words."""
+        probabilities = ops.convert_to_numpy(self.probabilities())
+        names, size = self.operations, len(self.operations)
+        largest = min(float(self.magnitude) / _FULL_MAGNITUDE, 1.0)
+        order = np.argsort(-probabilities, axis=None, kind="stable")[:count]
+        return [
+            f"Two of {size} operations for each image, of strengths up to {largest:.3g}; the most probable pairs:",
+            *(
+                f"{names[i // size]}, then {names[i % size]}: {probabilities.flat[i]:.2%} of the images, "
+                f"{probabilities.flat[i] * size**2:.2f} times as many as if all pairs were alike."
+                for i in order
+            ),
+        ]
+
     def policy(self) -> dict[str, Any]:
         """What was learned and what it takes to draw from it, as plain data that JSON can hold."""
         return {

@@ -1,7 +1,7 @@
 """What all policies have in common: transforms are drawn for each image of a batch, and applied."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -135,6 +135,19 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
     @abc.abstractmethod
     def policy(self) -> dict[str, Any]:
         """What was learned and what it takes to draw from it, as plain data that JSON can hold."""
+
+    @abc.abstractmethod
+    def sentences(self, count: int = 10) -> list[str]:
+        """What is done to an image, in words, most frequent first.
+
+        Args:
+            count: How many of the most frequent to name.
+        """
+
+    def summary(self, count: int = 10, print_fn: Callable[[str], Any] = print) -> None:
+        """Prints `sentences`, one a line."""
+        for sentence in self.sentences(count):
+            print_fn(sentence)
 
     @classmethod
     @abc.abstractmethod

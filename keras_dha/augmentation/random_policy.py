@@ -18,6 +18,7 @@ class _RandomPolicy(AugmentationPolicy):
     """Operations drawn uniformly, with replacement, for each image."""
 
     _arguments: ClassVar[tuple[str, ...]] = ()
+    _strengths = "of any strength"
     num_layers: int
 
     def __init__(self, operations: Sequence[str], mapping: str, **kwargs: Any) -> None:
@@ -58,6 +59,14 @@ class _RandomPolicy(AugmentationPolicy):
     def entropy(self) -> Tensor:
         """`num_layers * log(K)`."""
         return ops.convert_to_tensor(self.num_layers * math.log(len(self.operations)))
+
+    def sentences(self, count: int = 10) -> list[str]:
+        """What is done to an image, in words."""
+        operations = "operation" if self.num_layers == 1 else "operations"
+        return [
+            f"{self.num_layers} {operations} for each image, {self._strengths}, drawn from {len(self.operations)}: "
+            f"{', '.join(self.operations)}."
+        ]
 
     def policy(self) -> dict[str, Any]:
         """What it takes to draw from it, as plain data that JSON can hold."""
@@ -114,6 +123,7 @@ class RandAugment(_RandomPolicy):
             )
         self.num_layers = int(num_layers)
         self.strength = float(strength)
+        self._strengths = f"of strength {self.strength:g}"
 
     def _strength(self, shape: tuple[Any, ...], seed: keras.random.SeedGenerator) -> Tensor:
         return ops.full(shape, self.strength, dtype="float32")

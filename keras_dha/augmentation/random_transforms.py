@@ -55,18 +55,27 @@ class Cutout(RandomTransform):
     def apply(self, images: Tensor, argument: Tensor, seed: Any = None) -> Tensor:
         """The image with the square in it."""
         batch, height, width = ops.shape(images)[:3]
-        center = keras.random.uniform((2, batch), seed=seed)
-        half = 0.5 * argument * ops.cast(ops.minimum(height, width), images.dtype)
-        rows, columns = _covered(center[0], half, height), _covered(center[1], half, width)
-        covered = rows[:, :, None, None] * columns[:, None, :, None]
-        return images + covered * (self.fill - images)
+        size = ops.cast(ops.stack([height, width]), "float32")
+        center = keras.random.uniform((batch, 2), seed=seed) * size
+        return self.cover(images, center, argument * ops.min(size))
+
+    def cover(self, images: Tensor, center: Tensor, side: Tensor) -> Tensor:
+        """Images with a square in each.
+
+        Args:
+            images: Shape `(batch, height, width, channels)`.
+            center: Row and column of each square's middle, in pixels from the upper left corner, `(batch, 2)`.
+            side: Of each square, in pixels, `(batch,)`.
+        """
+        height, width = ops.shape(images)[1:3]
+        rows, columns = _covered(center[:, :1], side, height), _covered(center[:, 1:], side, width)
+        return images + rows[:, :, None, None] * columns[:, None, :, None] * (self.fill - images)
 
 
-def _covered(center: Tensor, half: Tensor, size: Tensor) -> Tensor:
-    """The part of each pixel of a line within `half` pixels of `center`, a share of the line: `(batch, size)`."""
-    first = ops.arange(size, dtype="float32")[None]
-    center = (center * ops.cast(size, "float32"))[:, None]
-    low, high = ops.maximum(first, center - half[:, None]), ops.minimum(first + 1.0, center + half[:, None])
+def _covered(center: Tensor, length: Tensor, size: Tensor) -> Tensor:
+    """The part of each pixel of a line that a segment covers, `(batch, size)`, from its center `(batch, 1)`."""
+    first, half = ops.arange(size, dtype="float32")[None], 0.5 * length[:, None]
+    low, high = ops.maximum(first, center - half), ops.minimum(first + 1.0, center + half)
     return ops.maximum(high - low, 0.0)
 
 

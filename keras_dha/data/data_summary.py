@@ -51,6 +51,14 @@ class DataSummary:
     std: tuple[float, ...] | None = None
     dtype: str | None = None
 
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """That of the inputs' type, the unit interval if all values lie in it, or the observed one."""
+        if self.dtype == "uint8":
+            return 0.0, 255.0
+        low, high = float(self.minimum or 0.0), float(self.maximum or 0.0)
+        return (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)
+
 
 class SummaryBuilder:
     """Checks batches and sums them up, in one pass and constant memory.

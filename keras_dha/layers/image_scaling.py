@@ -41,6 +41,13 @@ class ImageScaling(keras.layers.Layer):
         self.mean.assign((np.asarray(mean) - low) / width)
         self.std.assign(np.maximum(np.asarray(std) / width, 1e-3))  # a constant channel must not divide by zero
 
+    def keep(self, low: float, high: float) -> None:
+        """Takes the range of a pixel, in which the network is to see them."""
+        width = (high - low) or 1.0
+        self.range.assign([low, low + width])
+        self.mean.assign(np.full(self.channels, -low / width))
+        self.std.assign(np.full(self.channels, 1.0 / width))
+
     def unit(self, images: Tensor) -> Tensor:
         """The user's pixels in `[0, 1]`, float32."""
         low, high = self.range[0], self.range[1]

@@ -7,7 +7,7 @@ from keras_dha.reports.page import render, write_report
 from keras_dha.reports.policy import policy_maps
 from keras_dha.reports.probabilities import probability_bars
 from keras_dha.reports.run_record import RunRecord
-from keras_dha.reports.samples import contact_sheet
+from keras_dha.reports.samples import contact_sheet, policy_sheet
 
 __all__ = [
     "ReportUnavailableError",
@@ -17,6 +17,7 @@ __all__ = [
     "entropy_curves",
     "learning_curves",
     "policy_maps",
+    "policy_sheet",
     "probability_bars",
     "rate_curves",
     "render",

@@ -1,6 +1,6 @@
 """A contact sheet: the user's images beside what the policy made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,38 @@ def contact_sheet(samples: Mapping[str, np.ndarray]) -> Any | None:
     axes[0, 0].set_ylabel("original", fontsize=8)
     axes[1, 0].set_ylabel("augmented", fontsize=8)
     return figure
+
+
+def policy_sheet(
+    policy: Callable[..., Any], images: np.ndarray, *, labels: Sequence[Any] | None = None, versions: int = 4
+) -> Any:
+    """What a policy makes of some images: `policy_sheet(policy, x[:8], labels=y[:8]).savefig("sheet.png")`.
+
+    Args:
+        policy: An `AugmentationPolicy`, such as `keras_dha.augmentation.load("policy.json")`.
+        images: A few, shape `(n, height, width, channels)`, bytes or floats in [0, 1].
+        labels: What stands above each, or None.
+        versions: How many times each is augmented.
+
+    Returns:
+        A matplotlib figure: each column is one image, the original on top.
+
+    Raises:
+        ValueError: If there are no images, or they are of another shape.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or not images.size or versions < 1:
+        raise ValueError(
+            "A sheet needs images of shape (n, height, width, channels), and versions of at least 1. "
+            f"Received: shape={images.shape}, versions={versions}. For example x[:8] and 4."
+        )
+    augmented = np.stack([np.asarray(policy(images, training=True)) for _ in range(versions)], axis=1)
+    samples = {"originals": _bytes(images), "augmented": _bytes(augmented)}
+    return contact_sheet(samples if labels is None else {**samples, "labels": np.asarray(labels)})
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    return images if images.dtype == np.uint8 else np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def _show(axis: Any, image: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.darts import DARTSSpace
 from keras_dha.spaces.decisions import Decisions
 from keras_dha.spaces.image_space import ImageSpace
+from keras_dha.spaces.model_space import ModelSpace
 from keras_dha.spaces.nas_bench_201 import NASBench201Space
 from keras_dha.spaces.search_space import SearchSpace
 from keras_dha.spaces.shuffle_net import ShuffleNetSpace
@@ -15,6 +16,7 @@ __all__ = [
     "DARTSSpace",
     "Decisions",
     "ImageSpace",
+    "ModelSpace",
     "NASBench201Space",
     "SearchSpace",
     "ShuffleNetSpace",

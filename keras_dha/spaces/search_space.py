@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -20,6 +20,10 @@ class SearchSpace(abc.ABC):
     Args:
         input_shape: Shape of one example, such as `(height, width, channels)`.
         num_classes: Number of outputs of the networks.
+
+    Attributes:
+        standardizes: Whether networks take images of zero mean and unit variance; else as the user has them.
+        from_logits: Whether networks give logits; else probabilities.
 
     Raises:
         ValueError: If a size is not a positive integer.
@@ -43,6 +47,8 @@ class SearchSpace(abc.ABC):
     ```
     """
 
+    standardizes: ClassVar[bool] = True
+    from_logits: bool = True
     _choices: tuple[Choice, ...] | None = None
 
     def __init__(self, input_shape: Sequence[int], num_classes: int) -> None:
@@ -67,6 +73,10 @@ class SearchSpace(abc.ABC):
     def from_config(cls, config: dict[str, Any]) -> "SearchSpace":
         """A space from what `get_config` returned."""
         return cls(**config)
+
+    def compile_arguments(self) -> dict[str, Any]:
+        """Optimizer, loss and metrics of a search that is given none, if the space knows better than a recipe."""
+        return {}
 
     def choices(self) -> tuple[Choice, ...]:
         """The questions that `build` asks, in order; a space is built once to know them."""

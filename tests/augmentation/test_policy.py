@@ -128,3 +128,21 @@ def test_wrong_arguments(kind: type[AugmentationPolicy], arguments: dict[str, ob
 def test_numbers_out_of_range_are_cut_off_in_a_graph() -> None:
     out = tf.function(RandAugment(("Identity",)))(tf.constant(3.0 * FLOATS))
     np.testing.assert_allclose(out, np.minimum(3.0 * FLOATS, 1.0), rtol=1e-6)
+
+
+def test_a_summary_says_in_words_what_is_done(capsys) -> None:
+    policy = PairPolicy(("Rotate", "Solarize"), search_magnitude=2.0)
+    policy.logits.assign(np.log([[0.1, 0.2], [0.6, 0.1]]))
+    policy.summary(count=2)
+    assert capsys.readouterr().out.splitlines() == [
+        "Two of 2 operations for each image, of strengths up to 0.25; the most probable pairs:",
+        "Solarize, then Rotate: 60.00% of the images, 2.40 times as many as if all pairs were alike.",
+        "Rotate, then Solarize: 20.00% of the images, 0.80 times as many as if all pairs were alike.",
+    ]
+    said: list[str] = []
+    RandAugment(("Rotate", "Invert"), num_layers=3, strength=0.3).summary(print_fn=said.append)
+    TrivialAugment(("Rotate", "Invert")).summary(print_fn=said.append)
+    assert said == [
+        "3 operations for each image, of strength 0.3, drawn from 2: Rotate, Invert.",
+        "1 operation for each image, of any strength, drawn from 2: Rotate, Invert.",
+    ]

@@ -110,6 +110,19 @@ def test_contact_sheet_shows_colour(record):
     assert reports.contact_sheet({}) is None
 
 
+def test_a_policy_sheet_shows_what_a_policy_makes_of_images():
+    images = np.full((3, 4, 6, 3), 64, np.uint8)
+    axes = reports.policy_sheet(lambda x, training: 255 - x, images, labels=[7, 8, 9], versions=2).axes
+    assert len(axes) == 3 * (1 + 2)
+    assert axes[1].get_title() == "8"
+    assert (axes[0].images[0].get_array() == 64).all()
+    assert (axes[3].images[0].get_array() == 191).all()
+    floats = reports.policy_sheet(lambda x, training: 1 - x, images / np.float32(255)).axes
+    assert (floats[3].images[0].get_array() == 191).all()
+    with pytest.raises(ValueError, match=r"Received: shape=\(4, 6, 3\), versions=4"):
+        reports.policy_sheet(lambda x, training: x, images[0])
+
+
 def test_a_dollar_in_a_class_name_is_no_formula(record):
     samples = {**record().samples, "labels": np.array(["$\\frac$", "$"])}
     assert "data:image/svg+xml" in image_tag(reports.contact_sheet(samples), "samples")

@@ -1,0 +1,98 @@
+"""A Keras model as a space in which nothing is chosen."""
+
+from typing import Any
+
+import keras
+
+from keras_dha.spaces.choice import Choice
+from keras_dha.spaces.chooser import Chooser
+from keras_dha.spaces.search_space import SearchSpace
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class ModelSpace(SearchSpace):
+    """One network, a user's own: its augmentation and its hyper-parameters can be searched.
+
+    Networks are clones with the model's weights; the model itself stays as it is. They take the user's images as the
+    model does, in their own range, also where they are bytes.
+
+    Args:
+        model: A functional or `Sequential` model of one output, built. If it is compiled, a search takes over its
+            optimizer, loss and metrics.
+
+    Raises:
+        TypeError: If it is of another kind, which Keras cannot clone.
+        ValueError: If it is not built, or has several outputs.
+    """
+
+    standardizes = False
+
+    def __init__(self, model: keras.Model) -> None:
+        if not isinstance(model, keras.Sequential) and not isinstance(model, _functional()):
+            raise TypeError(
+                "The model must be functional or Sequential, which Keras can clone. "
+                f"Received: {type(model).__name__}. Write its call as a function of keras.Input."
+            )
+        if not model.built or len(model.outputs) != 1:
+            raise ValueError(
+                "The model must be built, and have one output. "
+                f"Received: model={model.name!r}, built={model.built}. Give a Sequential model a keras.Input first."
+            )
+        # Without super().__init__, for which all sizes are known.
+        self.model = model
+        self.input_shape = tuple(model.inputs[0].shape[1:]) if len(model.inputs) == 1 else ()
+        self.num_classes = model.outputs[0].shape[-1] if self._classifies() else 1
+        self.from_logits = not _gives_probabilities(model)
+
+    def _classifies(self) -> bool:
+        """Whether outputs are one a class: their shape says so, and the loss, if there is one."""
+        loss = self.compile_arguments().get("loss")
+        name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or str(loss or "categorical_crossentropy")
+        return len(self.model.outputs[0].shape) == 2 and "categorical_crossentropy" in name
+
+    def choices(self) -> tuple[Choice, ...]:
+        """None."""
+        return ()
+
+    def build(self, choose: Chooser) -> keras.Model:
+        """A functional clone, with the model's weights. Images are floats there, for augmented ones are."""
+        model = self.model
+        if isinstance(model, keras.Sequential):
+            model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+        inputs = model.input
+        is_image = isinstance(inputs, keras.KerasTensor) and len(inputs.shape) == 4
+        floats = keras.Input(batch_shape=inputs.shape, name=inputs.name) if is_image else None
+        clone = keras.models.clone_model(model, input_tensors=floats)
+        clone.set_weights(model.get_weights())
+        return clone
+
+    def compile_arguments(self) -> dict[str, Any]:
+        """Optimizer, loss and metrics of the model, new ones; empty if it is not compiled."""
+        config = self.model.get_compile_config() if self.model.compiled else {}
+        names = [name for name in ("optimizer", "loss", "metrics") if (config or {}).get(name) is not None]
+        return {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
+
+    def get_config(self) -> dict[str, Any]:
+        """The model, without its weights."""
+        return {"model": keras.saving.serialize_keras_object(self.model)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ModelSpace":
+        """A space from what `get_config` returned, of a model with new weights."""
+        return cls(keras.saving.deserialize_keras_object(config["model"]))
+
+
+def _functional() -> type[keras.Model]:
+    inputs = keras.Input(())
+    return type(keras.Model(inputs, inputs))
+
+
+def _gives_probabilities(model: keras.Model) -> bool:
+    last = model.layers[-1]
+    if isinstance(last, keras.Model):
+        return _gives_probabilities(last)
+    activation = getattr(last, "activation", None)
+    return isinstance(last, keras.layers.Softmax) or activation in (
+        keras.activations.softmax,
+        keras.activations.sigmoid,
+    )
