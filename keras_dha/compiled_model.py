@@ -171,6 +171,16 @@ class CompiledModel(PhasedModel):
             reached.append(value - step)
         return reached
 
+    def _learning_rate(self) -> Tensor:
+        """The rate of this step: the optimizer's own schedule, or the learned or constant one, annealed."""
+        if has_schedule(self.optimizer):
+            return ops.convert_to_tensor(self.optimizer.learning_rate)
+        rate = ops.convert_to_tensor(self.base_learning_rate)
+        for part in self.learned:
+            if isinstance(part, LearningRate):
+                rate = part.value()
+        return rate * self.recipe.schedule.learning_rate_factor(ops.convert_to_tensor(self.progress))
+
     @property
     def _is_bilevel(self) -> bool:
         """Whether the architecture, where it is searched, learns from held-out batches."""

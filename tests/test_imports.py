@@ -12,7 +12,9 @@ SOURCES = python_files("keras_dha")
 CORE = {"keras", "numpy", "tensorflow"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a module is not called as its package is, up to - and _
 TENSORFLOW_FILES = (
+    "architecture_step.py",
     "data/",
+    "differentiated_model.py",
     "exports.py",
     "hypergradients/unrolled.py",
     "layers/batch_normalization.py",

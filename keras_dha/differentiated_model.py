@@ -1,0 +1,125 @@
+"""The loss of a search, and its gradients."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_dha.compiled_model import CompiledModel
+from keras_dha.layers import ImageScaling
+from keras_dha.relaxations import Relaxation
+
+Tensor = Any
+
+
+class DifferentiatedModel(CompiledModel):
+    """What a step of a `SearchModel` descends: the loss of a batch, and the score of the choices drawn for it."""
+
+    network: keras.Model
+    scaling: ImageScaling | None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.baseline = self._state("baseline")
+        self.baseline_losses = self._state("baseline_losses")
+        self._held_out_loss = keras.metrics.Mean(name="held_out_loss")
+
+    def forward(self, inputs: Any, training: bool | None) -> tuple[Any, dict[str, Tensor]]:
+        """Outputs of the network for scaled inputs, and the weights of options that they were computed with."""
+        if tf.executing_eagerly():
+            self.synchronize()
+        return self.network(inputs, training=training)
+
+    def _loss_of(self, inputs: Any, y: Any, sample_weight: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        """The loss of a batch of scaled inputs, the outputs, and the weights of options."""
+        y_pred, choice_weights = self.forward(inputs, training=True)
+        return self.compute_loss(inputs, y, y_pred, sample_weight, training=True), y_pred, choice_weights
+
+    def _score(self, loss: Tensor, choice_weights: dict[str, Tensor]) -> Tensor:
+        """`sg(loss - baseline) * log p`: its gradient is the score-function estimate of the drawn choices."""
+        if self._settled_in_graph or self.supernet is None:
+            return 0.0
+        advantage = ops.where(self.baseline_losses > 0, ops.stop_gradient(loss) - self.baseline, 0.0)
+        relaxations = self.supernet.relaxations
+        return advantage * sum(
+            relaxations[name].log_probability(relaxations[name].logits, weights)
+            for name, weights in choice_weights.items()
+        )
+
+    def _follow(self, loss: Tensor, measured: Tensor | bool = True) -> None:
+        """Moves the baseline, if the loss was measured: the mean of the losses so far, later a moving one."""
+        seen = ops.convert_to_tensor(self.baseline_losses)
+        memory = ops.where(measured, ops.minimum(0.95, seen / (seen + 1.0)), 1.0)
+        self.baseline.assign(memory * self.baseline + (1.0 - memory) * loss)
+        self.baseline_losses.assign_add(ops.cast(measured, "float32"))
+
+    def _differentiator(self, variables: Sequence[keras.Variable]) -> Any:
+        """From scaled inputs, labels and sample weights to gradients, loss, outputs and weights of options.
+
+        While both the training and the held-out batch go through it, it is a graph of its own, which is traced and
+        optimized once. Not so eagerly, where each step would trace it anew, nor on several replicas, which can agree on
+        moving statistics in the outermost graph only.
+        """
+
+        def differentiate(inputs: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
+            with tf.GradientTape() as tape:
+                loss, y_pred, choice_weights = self._loss_of(inputs, y, sample_weight)
+                objective = loss + self._score(loss, choice_weights)
+            return tape.gradient(objective, variables), loss, y_pred, choice_weights
+
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        if not self._holds_out or self.run_eagerly or not alone:
+            return differentiate
+        return tf.function(differentiate, autograph=False, experimental_attributes={"_noinline": True})
+
+    def _per_example_loss(self, y: Any, y_pred: Any) -> Tensor:
+        loss = keras.losses.get(self._compile_arguments["loss"])
+        values = loss.call(y, y_pred) if isinstance(loss, keras.losses.Loss) else loss(y, y_pred)
+        return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
+
+    @property
+    def _relaxations(self) -> dict[str, Relaxation]:
+        """Choice name to relaxation; empty where nothing is chosen."""
+        return {} if self.supernet is None else self.supernet.relaxations
+
+    def _log_held_out(self, loss: Tensor, measured: Tensor) -> None:
+        loss = loss * self.distribute_strategy.num_replicas_in_sync  # undoes what is for gradients only
+        self._held_out_loss.update_state(loss, sample_weight=ops.cast(measured, "float32"))
+
+    def _mean_of_replicas(self, value: Tensor) -> Tensor:
+        """What replicas must agree on, for it decides what all of them do next."""
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return value
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+    def option_costs(self, x: Any, y: Any) -> tuple[dict[str, dict[str, float]], Any]:
+        """What each option costs on some examples, `w * dL/dw`, and the logits, as an array.
+
+        Batch statistics are those of the examples; moving ones stay as they are. A drawing relaxation draws once.
+
+        Args:
+            x: Inputs, as for `fit`.
+            y: Labels.
+
+        Returns:
+            Choice name to option name to cost, in units of the loss; and `(num_examples, num_classes)`.
+        """
+        states = [(v, ops.copy(v)) for v in self.network.non_trainable_variables]
+        with tf.GradientTape() as tape:
+            outputs, weights = self.forward(self.scaling(x) if self.scaling else x, training=True)
+            loss = self.compute_loss(x, ops.convert_to_tensor(y), outputs, None, training=False)
+        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        for variable, value in states:
+            variable.assign(value)
+        costs = {
+            name: dict(zip(self._relaxations[name].choice.options, (weights[name] * gradients[name]).numpy().tolist()))
+            for name in weights
+        }
+        return costs, ops.convert_to_numpy(outputs)
+
+
+def dense(gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
+    """Zeros for the gradients that are None."""
+    return [ops.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, variables, strict=True)]
