@@ -28,6 +28,7 @@ class CompiledModel(PhasedModel):
     space: SearchSpace
     recipe: Recipe
     learned: list[Hyperparameter]
+    augmentation: Any
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -189,7 +190,12 @@ class CompiledModel(PhasedModel):
     @property
     def needs_held_out(self) -> bool:
         """Whether the search learns anything from held-out batches."""
-        return bool(self.learned) or self._is_bilevel
+        return bool(self.learned) or self._is_bilevel or self._policy_is_held_out
+
+    @property
+    def _policy_is_held_out(self) -> bool:
+        """Whether the policy learns from held-out batches."""
+        return getattr(self.augmentation, "learns_from", "training") == "held_out"
 
     @property
     def _holds_out(self) -> bool:

@@ -11,6 +11,8 @@ from keras import ops
 from keras_dha import roles
 from keras_dha.architecture_step import ArchitectureStep
 from keras_dha.compiled_model import has_schedule
+from keras_dha.differentiated_model import dense
+from keras_dha.hypergradients import finite_difference_product
 from keras_dha.hyperparameters import WeightDecay, WeightStep
 from keras_dha.layers.shared_graphs import reading_all
 
@@ -27,7 +29,8 @@ class SearchTrainer(ArchitectureStep):
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Augmentation, architecture and weights on the training batch; then hyper-parameters on the held-out one.
 
-        A recipe may have the architecture descend the held-out loss instead, before anything else moves.
+        A policy may learn from the held-out batch, too. A recipe may have the architecture descend the held-out loss
+        instead, before anything else moves.
         """
         paired = isinstance(data, dict) and "train" in data
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data["train"] if paired else data)
@@ -45,16 +48,16 @@ class SearchTrainer(ArchitectureStep):
         gradients, loss, y_pred, choice_weights = differentiate(inputs, y, sample_weight)
         if not bilevel:
             self._follow(loss)
-        if draws is not None:
-            self._update_augmentation(draws, y, y_pred, parts[roles.AUGMENTATION])
+        if draws is not None and not self._policy_is_held_out:
+            self._update_policy(draws, self._per_example_loss(y, y_pred), parts[roles.AUGMENTATION], due=True)
         if not self._settled_in_graph and not bilevel:
             self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE], due)
         if self.schedule_state and not self._settled_in_graph:
             self._move_schedule(gradients[:count], due)
-        learns = held_out is not None and bool(self.learned) and not self._settled_in_graph
+        learns = bool(self.learned) or self._policy_is_held_out
         before = self._update_weights(gradients[:count], parts[roles.WEIGHT], choice_weights)
-        if learns:
-            self._update_hyperparameters(held_out, differentiate, parts[roles.WEIGHT], before)
+        if learns and held_out is not None and not self._settled_in_graph:
+            self._learn_from_held_out(held_out, differentiate, parts, before, (inputs, y, draws))
         self.steps.assign_add(1)
         return self._log(x, y, y_pred, sample_weight, loss)
 
@@ -74,14 +77,17 @@ class SearchTrainer(ArchitectureStep):
             return {}
         return {"replica": tf.distribute.get_replica_context().replica_id_in_sync_group}
 
-    def _update_augmentation(self, draws: Any, y: Any, y_pred: Any, variables: Sequence[keras.Variable]) -> None:
+    def _update_policy(
+        self, draws: Any, signal: Tensor, variables: Sequence[keras.Variable], due: Tensor | bool
+    ) -> None:
+        """One step of the policy, from a number for each example: its loss, or how it agrees with the held-out ones."""
         if self.augmentation is None or not variables:
             return
-        losses = ops.stop_gradient(self._per_example_loss(y, y_pred))
         with tf.GradientTape() as tape:
             # The optimizer sums gradients over replicas; each has the mean of its own part of the batch.
-            loss = self.augmentation.loss(draws, losses) / self.distribute_strategy.num_replicas_in_sync
-        self._updates[roles.AUGMENTATION].apply(tape.gradient(loss, variables), variables, [True] * len(variables))
+            loss = self.augmentation.loss(draws, ops.stop_gradient(signal))
+            loss = loss / self.distribute_strategy.num_replicas_in_sync
+        self._updates[roles.AUGMENTATION].apply(tape.gradient(loss, variables), variables, [due] * len(variables))
 
     def _update_weights(
         self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], choice_weights: dict[str, Tensor]
@@ -118,28 +124,73 @@ class SearchTrainer(ArchitectureStep):
             active.append(True if any(flag is True for flag in flags) else functools.reduce(ops.logical_or, flags))
         return active
 
-    def _update_hyperparameters(
-        self, held_out: Any, differentiate: Any, variables: Sequence[keras.Variable], before: Sequence[Tensor]
+    def _learn_from_held_out(
+        self,
+        held_out: Any,
+        differentiate: Any,
+        parts: dict[str, list[keras.Variable]],
+        before: Sequence[Tensor],
+        trained: tuple[Any, Any, Any],
     ) -> None:
-        """One step along the gradient of the held-out loss at the weights that were just reached."""
+        """A step of the hyper-parameters, and of a policy, by the held-out loss at the weights that were just reached.
+
+        Args:
+            held_out: The batch.
+            differentiate: From `_differentiator`.
+            parts: Variables by role.
+            before: The weights before their step, as the units of their update.
+            trained: Inputs, labels and draws of the training batch.
+        """
         due = ops.equal(self.steps % self.recipe.schedule.hyperparameters_every, 0)
-        learning_rate, update = self._learning_rate(), self._updates[roles.WEIGHT]
+        learning_rate, update, weights = self._learning_rate(), self._updates[roles.WEIGHT], parts[roles.WEIGHT]
+        inputs, labels, draws = trained
+        agrees = self._policy_is_held_out and draws is not None
 
         def measured() -> list[Tensor]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             gradients, loss, *unread = differentiate(self.scaling(x) if self.scaling else x, y, sample_weight)
-            loss = reading_all(loss, [gradients[len(variables) :], *unread])
-            slopes = update.joined(gradients[: len(variables)], variables)
+            loss, slopes = reading_all(loss, [gradients[len(weights) :], *unread]), gradients[: len(weights)]
             after = [ops.convert_to_tensor(unit) for unit in update.units]
-            step = WeightStep(update.representatives, slopes, before, after, learning_rate)
-            return [loss, *(part.hypergradient(step) for part in self.learned)]
+            step = WeightStep(update.representatives, update.joined(slopes, weights), before, after, learning_rate)
+            agreement = [self._agreement(inputs, labels, slopes, weights)] if agrees else []
+            return [loss, *(part.hypergradient(step) for part in self.learned), *agreement]
 
-        loss, *slopes = tf.cond(due, measured, lambda: [tf.zeros(())] * (1 + len(self.learned)))
+        nothing = [ops.zeros(())] * (1 + len(self.learned)) + ([ops.zeros(ops.shape(inputs)[:1])] if agrees else [])
+        loss, *found = tf.cond(due, measured, lambda: nothing)
         thetas = [part.theta for part in self.learned]
-        self._updates[roles.HYPERPARAMETER].apply(slopes, thetas, [due] * len(thetas))
+        self._updates[roles.HYPERPARAMETER].apply(found[: len(thetas)], thetas, [due] * len(thetas))
         for part in self.learned:
             part.project()
+        if agrees:
+            self._update_policy(draws, found[-1], parts[roles.AUGMENTATION], due)
         self._log_held_out(loss, due)
+
+    def _agreement(
+        self, inputs: Any, y: Any, slopes: Sequence[Tensor | None], weights: Sequence[keras.Variable]
+    ) -> Tensor:
+        """`<grad L_held_out, grad L_i>` for each training example: how fast learning from it lowers the held-out loss.
+
+        Two forward passes at weights moved along the held-out gradient, with the same choices and dropout; all is put
+        back.
+        """
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "A policy that learns from held-out examples must be searched on one replica. Received: "
+                f"{self.distribute_strategy.num_replicas_in_sync} replicas. Take direction='adversarial'."
+            )
+        states = [(v, ops.copy(v)) for v in self.network.non_trainable_variables]
+
+        def put_back() -> None:
+            for variable, value in states:
+                variable.assign(value)
+
+        def losses() -> list[Tensor]:
+            put_back()
+            return [self._per_example_loss(y, self.forward(inputs, training=True)[0])]
+
+        (agreement,) = finite_difference_product(losses, weights, dense(slopes, weights))
+        put_back()
+        return agreement
 
     def average_replicas(self) -> None:
         """Makes moving statistics, which each replica moves by itself, the mean of all replicas; outside of graphs."""

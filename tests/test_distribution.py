@@ -88,6 +88,13 @@ def test_a_whole_fit(relaxation: Any, normalize: bool) -> None:
     np.testing.assert_allclose(model.derive()(X), model.predict(X, verbose=0), rtol=1e-4, atol=1e-4)
 
 
+def test_a_policy_that_learns_from_held_out_examples_needs_one_replica() -> None:
+    with strategy().scope():
+        model = search_model(augmentation=PairPolicy(("Identity", "Invert"), direction="held_out"))
+    with pytest.raises(ValueError, match=r"must be searched on one replica\. Received: 2 replicas"):
+        model.fit(X, Y, batch_size=32, held_out=HELD_OUT, verbose=0)
+
+
 def test_the_policy_moves_as_far_and_replicas_draw_apart() -> None:
     policy = PairPolicy(("Identity", "Brightness"), seed=0)
     with strategy().scope():

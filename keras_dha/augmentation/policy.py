@@ -20,7 +20,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
     """Draws operations for each image, and applies them; inside a training step, a model, or `Dataset.map`.
 
     A subclass says what is drawn (`_draw`) and what is done with it (`_apply`). If it learns, it has variables of the
-    role AUGMENTATION, and `loss`, whose gradient moves them.
+    role AUGMENTATION, and `loss`, whose gradient moves them; `learns_from` says what `loss` is told of each example.
 
     Args:
         operations: Names of registered transforms.
@@ -89,6 +89,11 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         uses = [*draws, "transform", *_names_of_base(self.base)]
         self.streams = {use: keras.random.SeedGenerator(stream_seed(root, use)) for use in uses}
 
+    @property
+    def learns_from(self) -> str:
+        """`"training"`: the loss of each training example; `"held_out"`: how it agrees with the held-out ones."""
+        return "training"
+
     def set_phase(self, settled: bool) -> None:
         """Told when the search begins and ends. Nothing is traced again."""
 
@@ -124,8 +129,13 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
     def _apply(self, images: Tensor, draws: Mapping[str, Tensor], seed: keras.random.SeedGenerator) -> Tensor:
         """The images, float32, after what was drawn for them; `seed` for transforms that draw something."""
 
-    def loss(self, draws: Mapping[str, Tensor], per_example_loss: Tensor) -> Tensor:
-        """The scalar whose gradient moves what is learned: 0, for nothing is, unless overridden."""
+    def loss(self, draws: Mapping[str, Tensor], signal: Tensor) -> Tensor:
+        """The scalar whose gradient moves what is learned: 0, for nothing is, unless overridden.
+
+        Args:
+            draws: From `augment` in this step.
+            signal: What `learns_from` says, of each example, shape `(batch,)`.
+        """
         return ops.zeros(())
 
     @abc.abstractmethod

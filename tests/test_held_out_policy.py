@@ -1,0 +1,124 @@
+"""A policy that learns from what training on its images does to held-out examples."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_space import TinySpace, assert_same, images, search_model, weights_of
+
+from keras_dha import SearchModel
+from keras_dha.augmentation import PairPolicy
+from keras_dha.hyperparameters import LearningRate
+from keras_dha.relaxations import OneHotSample
+from keras_dha.schedules import Schedule
+
+X, Y = images()
+HELD_OUT = images(20, seed=1)
+SEARCH = Schedule(search_fraction=1.0, warmup_fraction=0.0, hyperparameters_every=1)
+
+
+def policy(operations: tuple[str, ...] = ("Identity", "Brightness"), **arguments: Any) -> PairPolicy:
+    own = {"direction": "held_out", "score": "log_probability", "temperature": None, "search_magnitude": 8.0}
+    return PairPolicy(operations, **{**own, **arguments})
+
+
+def fit(model: SearchModel, x: Any = X, y: Any = Y, **arguments: Any) -> dict[str, list[float]]:
+    return model.fit(x, y, **{"batch_size": 16, "epochs": 2, "held_out": HELD_OUT, "verbose": 0, **arguments}).history
+
+
+def users_model(shape: tuple[int, ...] = (8, 8, 1)) -> keras.Model:
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input(shape)
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, activation="tanh")(inputs))
+    x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(x))
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
+def test_agreement_is_the_inner_product_of_gradients_and_changes_nothing() -> None:
+    model = SearchModel(users_model(), augmentation=policy(), schedule=SEARCH, seed=0)
+    model.compile()
+    x, y, weights = X[:5].astype("float32") / 255, Y[:5], model.network.trainable_variables
+    model.network.layers[-2].rate = 0.0  # that of one example must be known without the others' masks
+    vector = [np.random.default_rng(i).normal(size=w.shape).astype("float32") for i, w in enumerate(weights)]
+    before = [np.array(variable) for variable in model.network.variables]
+    found = tf.function(lambda: model._agreement(tf.constant(x), y, [tf.constant(v) for v in vector], weights))()
+    for variable, value in zip(model.network.variables, before):
+        np.testing.assert_array_equal(variable, value)
+    with tf.GradientTape() as tape:
+        losses = model._per_example_loss(y, model.network(x, training=True)[0])
+    rows = tape.jacobian(losses, [w.value for w in weights])
+    exact = sum(np.sum(np.asarray(row) * v, axis=tuple(range(1, v.ndim + 1))) for row, v in zip(rows, vector))
+    np.testing.assert_allclose(found, exact, rtol=2e-2, atol=2e-2 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_choices_and_dropout_are_drawn_alike_on_both_sides(seed: int) -> None:
+    model = search_model(augmentation=policy(), hyperparameters=None, relaxation=OneHotSample(), seed=seed)
+    x, weights = X[:5].astype("float32") / 255, model.network.trainable_variables
+    nothing = [tf.zeros(w.shape) for w in weights]
+    small = [tf.constant(1e-3 * np.ones(w.shape, "float32")) for w in weights]
+    model.compile()
+    np.testing.assert_array_equal(model._agreement(x, Y[:5], nothing, weights), np.zeros(5))
+    one, same = (model._agreement(x, Y[:5], small, weights) for _ in range(2))
+    np.testing.assert_array_equal(one, same)
+
+
+def test_measuring_it_leaves_the_rest_of_the_step_as_it_is() -> None:
+    # Both make the held-out pass, which draws dropout of its own: for a learning rate that stays where it is.
+    rate = [LearningRate(0.05, space="raw")]
+    both = [
+        SearchModel(users_model(), augmentation=own, hyperparameters=rate, schedule=SEARCH, seed=0)
+        for own in (policy(("Identity",)), policy(("Identity",), direction="adversarial"))
+    ]
+    for model in both:
+        still = keras.optimizers.SGD(0.0)
+        model.compile(keras.optimizers.SGD(0.05), hyperparameter_optimizer=still)
+        fit(model)
+    for one, other in zip(both[0].network.weights, both[1].network.weights):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_it_is_learned_in_steps_that_are_due_while_the_search_lasts() -> None:
+    every = Schedule(search_fraction=0.5, warmup_fraction=0.0, hyperparameters_every=3)
+    model = SearchModel(users_model(), augmentation=policy(), schedule=every, seed=0)
+    model.compile()
+    history = fit(model, epochs=4)
+    assert int(model.augmentation_optimizer.iterations) == 3  # of eight steps of search: the 1st, 4th and 7th
+    assert "held_out_loss" in history
+    assert np.abs(np.asarray(model.policy()["probabilities"]) - 0.25).max() > 1e-5
+
+
+def test_with_hyperparameters_and_an_architecture() -> None:
+    model = search_model(augmentation=policy(), schedule=SEARCH)
+    fit(model)
+    assert np.abs(np.asarray(model.policy()["probabilities"]) - 0.25).max() > 1e-5
+    assert model.hyperparameters()["learning_rate"] != pytest.approx(0.05, rel=1e-6)
+
+
+def test_twice_the_same_seed_is_twice_the_same_search() -> None:
+    models = [search_model(space=TinySpace(normalize=False), augmentation=policy(), schedule=SEARCH) for _ in range(2)]
+    assert fit(models[0]) == fit(models[1])
+    assert_same(weights_of(models[0]), weights_of(models[1]))
+
+
+def test_without_held_out_examples_it_says_so() -> None:
+    model = SearchModel(users_model(), augmentation=policy(), seed=0)
+    with pytest.raises(ValueError, match="Something must be held out"):
+        fit(model, held_out=None)
+
+
+def test_what_destroys_labels_becomes_rare_where_an_adversary_would_seek_it() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(256) % 3
+    x = (0.15 + 0.3 * y[:, None, None, None] + 0.1 * rng.random((256, 8, 8, 1))).astype("float32")  # how bright
+    shares = {}
+    for direction in ("held_out", "adversarial"):
+        own = policy(("Identity", "Invert", "Contrast", "FlipX"), direction=direction)
+        model = SearchModel(users_model(), augmentation=own, schedule=SEARCH, seed=0)
+        model.compile(keras.optimizers.SGD(0.05), augmentation_optimizer=keras.optimizers.Adam(0.05))
+        fit(model, x, y, epochs=6, held_out=0.5)
+        probabilities = np.asarray(model.policy()["probabilities"])
+        shares[direction] = float(probabilities.sum(0)[1] + probabilities.sum(1)[1]) / 2
+    assert shares["held_out"] < 0.15 < 0.25 < shares["adversarial"]
