@@ -15,6 +15,7 @@ from keras_dha.commands.run_folder import RunFolder
 from keras_dha.data.sources import Source
 from keras_dha.reports import ReportUnavailableError, run_record, write_report
 from keras_dha.reports.page import duration
+from keras_dha.reports.samples import as_bytes
 from keras_dha.write_file import whole_file, write_json, write_text
 
 SHEET_IMAGES, SHEET_VERSIONS = 10, 4
@@ -85,8 +86,8 @@ def write_samples(model: Any, source: Source, path: Path) -> None:
     with whole_file(path) as partial:
         np.savez_compressed(
             partial,
-            originals=_bytes(unit),
-            augmented=_bytes(np.stack(augmented, axis=1)),
+            originals=as_bytes(unit),
+            augmented=as_bytes(np.stack(augmented, axis=1)),
             labels=np.array([str(source.class_names[label]) for label in source.y_train[picked]]),
         )
 
@@ -100,10 +101,6 @@ def pick_examples(labels: np.ndarray, count: int) -> np.ndarray:
         rank[of_class] = np.arange(of_class.sum())
     picked = np.lexsort((labels, rank))[:count]
     return picked[np.argsort(labels[picked], kind="stable")]
-
-
-def _bytes(images: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def _report(path: Path, result: dict[str, Any]) -> str:

@@ -1,10 +1,11 @@
 """Keras's batch normalization, on TensorFlow's fused kernel while training."""
 
-import functools
 from typing import Any
 
 import keras
 from keras import ops
+
+from keras_dha.spaces.model_space import functional_class
 
 Tensor = Any
 
@@ -62,19 +63,13 @@ def with_fused_normalization(layer: keras.layers.Layer) -> keras.layers.Layer:
     """
     if type(layer) is keras.layers.BatchNormalization:
         return BatchNormalization.from_config(layer.get_config())
-    is_model = isinstance(layer, keras.Sequential) or type(layer) is _functional_class()
+    is_model = isinstance(layer, keras.Sequential) or type(layer) is functional_class()
     if not is_model or not _has_stock_normalization(layer):
         return layer
     clone = keras.models.clone_model(layer, clone_function=with_fused_normalization)
     if layer.built and clone.built:
         clone.set_weights(layer.get_weights())
     return clone
-
-
-@functools.cache
-def _functional_class() -> type[keras.Model]:
-    inputs = keras.Input(())
-    return type(keras.Model(inputs, inputs))
 
 
 def _has_stock_normalization(model: keras.Model) -> bool:

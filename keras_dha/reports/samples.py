@@ -63,11 +63,12 @@ def policy_sheet(
             f"Received: shape={images.shape}, versions={versions}. For example x[:8] and 4."
         )
     augmented = np.stack([np.asarray(policy(images, training=True)) for _ in range(versions)], axis=1)
-    samples = {"originals": _bytes(images), "augmented": _bytes(augmented)}
+    samples = {"originals": as_bytes(images), "augmented": as_bytes(augmented)}
     return contact_sheet(samples if labels is None else {**samples, "labels": np.asarray(labels)})
 
 
-def _bytes(images: np.ndarray) -> np.ndarray:
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """Images of floats in [0, 1] as bytes; bytes as they are."""
     return images if images.dtype == np.uint8 else np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
 
 

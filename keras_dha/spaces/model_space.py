@@ -1,5 +1,6 @@
 """A Keras model as a space in which nothing is chosen."""
 
+import functools
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ class ModelSpace(SearchSpace):
     standardizes = False
 
     def __init__(self, model: keras.Model) -> None:
-        if not isinstance(model, keras.Sequential) and not isinstance(model, _functional()):
+        if not isinstance(model, keras.Sequential) and not isinstance(model, functional_class()):
             raise TypeError(
                 "The model must be functional or Sequential, which Keras can clone. "
                 f"Received: {type(model).__name__}. Write its call as a function of keras.Input."
@@ -82,7 +83,9 @@ class ModelSpace(SearchSpace):
         return cls(keras.saving.deserialize_keras_object(config["model"]))
 
 
-def _functional() -> type[keras.Model]:
+@functools.cache
+def functional_class() -> type[keras.Model]:
+    """The class of functional models, which Keras has no public name for."""
     inputs = keras.Input(())
     return type(keras.Model(inputs, inputs))
 
