@@ -63,7 +63,8 @@ class Recipe:
         if lacks:
             raise TypeError(
                 f"A policy must have {', '.join(_OF_A_POLICY)}. Received: augmentation={self.augmentation!r}, without "
-                f"{', '.join(lacks)}. Give an AugmentationPolicy; a BasicAugmentation belongs in its base=."
+                f"{', '.join(lacks)}. Give a PairPolicy, or another AugmentationPolicy; a BasicAugmentation "
+                "belongs in its base=."
             )
         if self.architecture_loss not in _ARCHITECTURE_LOSSES:
             raise ValueError(
