@@ -69,7 +69,8 @@ class CompiledModel(PhasedModel):
         }
         if loss is None:
             loss = known.get("loss", keras.losses.SparseCategoricalCrossentropy(from_logits=self.space.from_logits))
-        metrics = known.get("metrics", ["accuracy"]) if metrics is None else metrics
+        if metrics is None:
+            metrics = keras.tree.map_structure(_copy_of_metric, known.get("metrics", ["accuracy"]))
         self._check_optimizers(used, kwargs.get("auto_scale_loss"))
         self._compile_arguments = {**used, "loss": loss, "metrics": metrics, **kwargs}
         # Now, for training changes the optimizers' rates, and takes the decay out of them.

@@ -84,6 +84,25 @@ def test_without_anything_that_acts_a_fit_is_that_of_plain_keras() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
+def test_users_own_loss_metric_and_optimizer_need_no_registering() -> None:
+    class Own(keras.optimizers.Adam):
+        pass
+
+    def loss(y: Any, y_pred: Any) -> Any:
+        return 2 * keras.losses.sparse_categorical_crossentropy(y, y_pred)
+
+    def right(y: Any, y_pred: Any) -> Any:
+        return keras.metrics.sparse_categorical_accuracy(y, y_pred)
+
+    own, counted = users_model(), keras.metrics.MeanMetricWrapper(right, name="counted")
+    own.compile(Own(0.01), loss, metrics=[right, counted])
+    model = SearchModel(own, augmentation=PairPolicy(**POLICY), seed=0)
+    history = fit(model)
+    assert {"right", "counted"} <= set(history)
+    assert isinstance(model.optimizer, Own)
+    assert float(counted.count) == 0.0, "The metric of the user's model is left alone."
+
+
 def test_hyperparameters_alone_start_at_the_models_optimizer() -> None:
     model = SearchModel(users_model(compiled=True), hyperparameters=[LearningRate(0.02, bounds=(1e-3, 0.1))], seed=0)
     assert model.augmentation is None

@@ -21,7 +21,7 @@ class _RandomPolicy(AugmentationPolicy):
     _strengths = "of any strength"
     num_layers: int
 
-    def __init__(self, operations: Sequence[str], mapping: str, **kwargs: Any) -> None:
+    def __init__(self, operations: Sequence[str] = DHA_OPERATIONS, mapping: str = "monotone", **kwargs: Any) -> None:
         super().__init__(operations, mapping, draws=("operation", "strength", "sign"), **kwargs)
         self.built = True
 
@@ -146,6 +146,3 @@ class TrivialAugment(_RandomPolicy):
     """
 
     num_layers = 1
-
-    def __init__(self, operations: Sequence[str] = DHA_OPERATIONS, mapping: str = "monotone", **kwargs: Any) -> None:
-        super().__init__(operations, mapping, **kwargs)

@@ -47,7 +47,7 @@ class ModelSpace(SearchSpace):
 
     def _classifies(self) -> bool:
         """Whether outputs are one a class: their shape says so, and the loss, if there is one."""
-        loss = self.compile_arguments().get("loss")
+        loss = self.model.loss if self.model.compiled else None
         name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or str(loss or "categorical_crossentropy")
         return len(self.model.outputs[0].shape) == 2 and "categorical_crossentropy" in name
 
@@ -68,10 +68,16 @@ class ModelSpace(SearchSpace):
         return clone
 
     def compile_arguments(self) -> dict[str, Any]:
-        """Optimizer, loss and metrics of the model, new ones; empty if it is not compiled."""
-        config = self.model.get_compile_config() if self.model.compiled else {}
-        names = [name for name in ("optimizer", "loss", "metrics") if (config or {}).get(name) is not None]
-        return {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
+        """Optimizer (a new one), loss and metrics of the model, as they were given; empty if it is not compiled."""
+        if not self.model.compiled:
+            return {}
+        optimizer = self.model.optimizer
+        own = [type(part) for part in (optimizer, getattr(optimizer, "_learning_rate", None))]
+        with keras.saving.custom_object_scope({kind.__name__: kind for kind in own}):  # users' own need no registering
+            fresh = type(optimizer).from_config(optimizer.get_config())
+        # Keras serializes the other arguments, too, but finds users' own functions again only if they are registered.
+        given = {"loss": self.model.loss, "metrics": self.model._compile_config.config["metrics"]}
+        return {"optimizer": fresh, **{name: value for name, value in given.items() if value is not None}}
 
     def get_config(self) -> dict[str, Any]:
         """The model, without its weights."""
