@@ -99,16 +99,16 @@ class ArchitectureStep(DifferentiatedModel):
         weights: list[keras.Variable],
         logits: list[keras.Variable],
     ) -> list[Tensor]:
-        """Held-out loss and gradients at the weights one step on, through that step; all but the logits is put back."""
+        """Held-out loss and gradients at the weights one step on, through that step; all but the logits is put back.
+
+        Each pass of the training batch draws the same choices and dropout, that of the step that follows, too.
+        """
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise ValueError(
                 "A second-order architecture gradient must be taken on one replica. Received: "
                 f"{self.distribute_strategy.num_replicas_in_sync} replicas. Use the first order, darts(order=1)."
             )
-        count, rate = len(weights), self._learning_rate()
-        states = [
-            (v, ops.copy(v)) for v in self.network.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)
-        ]
+        count, rate, put_back = len(weights), self._learning_rate(), self._saved_states()
         before = [ops.copy(variable) for variable in weights]
         inner = dense(differentiate(*train)[0][:count], weights)
         for variable, value in zip(weights, self.plain_step(weights, inner, rate)):
@@ -117,12 +117,18 @@ class ArchitectureStep(DifferentiatedModel):
         vector, outer = dense(gradients[:count], weights), dense(gradients[count:], logits)
         for variable, value in zip(weights, before):
             variable.assign(value)
+
+        def training_loss() -> Tensor:
+            put_back()
+            return self._loss_of(*train)[0]
+
+        def training_slopes() -> list[Tensor]:
+            put_back()
+            return dense(differentiate(*train)[0][count:], logits)
+
         if self.recipe.architecture_loss == "unrolled_exact":
-            product = exact_product(lambda: self._loss_of(*train)[0], weights, vector, logits)
+            product = exact_product(training_loss, weights, vector, logits)
         else:
-            product = finite_difference_product(
-                lambda: dense(differentiate(*train)[0][count:], logits), weights, vector
-            )
-        for variable, value in states:
-            variable.assign(value)
+            product = finite_difference_product(training_slopes, weights, vector)
+        put_back()
         return [loss, *(ops.subtract(g, rate * h) for g, h in zip(outer, product))]

@@ -1,6 +1,6 @@
 """The loss of a search, and its gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -94,6 +94,19 @@ class DifferentiatedModel(CompiledModel):
             return value
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
 
+    def _saved_states(self) -> Callable[[], None]:
+        """What puts moving statistics and random states of the network back to what they are now.
+
+        A pass after it draws the same choices and the same dropout as a pass before it.
+        """
+        states = [(v, ops.copy(v)) for v in self.network.non_trainable_variables]
+
+        def put_back() -> None:
+            for variable, value in states:
+                variable.assign(value)
+
+        return put_back
+
     def option_costs(self, x: Any, y: Any) -> tuple[dict[str, dict[str, float]], Any]:
         """What each option costs on some examples, `w * dL/dw`, and the logits, as an array.
 
@@ -106,13 +119,12 @@ class DifferentiatedModel(CompiledModel):
         Returns:
             Choice name to option name to cost, in units of the loss; and `(num_examples, num_classes)`.
         """
-        states = [(v, ops.copy(v)) for v in self.network.non_trainable_variables]
+        put_back = self._saved_states()
         with tf.GradientTape() as tape:
             outputs, weights = self.forward(self.scaling(x) if self.scaling else x, training=True)
             loss = self.compute_loss(x, ops.convert_to_tensor(y), outputs, None, training=False)
         gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        for variable, value in states:
-            variable.assign(value)
+        put_back()
         costs = {
             name: dict(zip(self._relaxations[name].choice.options, (weights[name] * gradients[name]).numpy().tolist()))
             for name in weights

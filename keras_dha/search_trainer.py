@@ -178,11 +178,7 @@ class SearchTrainer(ArchitectureStep):
                 "A policy that learns from held-out examples must be searched on one replica. Received: "
                 f"{self.distribute_strategy.num_replicas_in_sync} replicas. Take direction='adversarial'."
             )
-        states = [(v, ops.copy(v)) for v in self.network.non_trainable_variables]
-
-        def put_back() -> None:
-            for variable, value in states:
-                variable.assign(value)
+        put_back = self._saved_states()
 
         def losses() -> list[Tensor]:
             put_back()

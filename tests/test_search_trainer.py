@@ -350,11 +350,15 @@ def test_a_penalty_moves_the_architecture_where_no_loss_does() -> None:
         assert np.asarray(gradient)[0] < 0  # the first option would be kept
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize(("product", "tolerance"), [("finite_difference", 0.05), ("exact", 1e-3)])
-def test_the_second_order_is_the_gradient_through_a_step_of_the_weights(product: str, tolerance: float) -> None:
+def test_the_second_order_is_the_gradient_through_a_step_of_the_weights(
+    product: str, tolerance: float, dropout: float
+) -> None:
     class SmoothSpace(TinySpace):
         def convolution(self, size: int, strides: int = 1) -> Any:
-            return keras.layers.Conv2D(4, size, strides, padding="same", activation="tanh")
+            convolution = keras.layers.Conv2D(4, size, strides, padding="same", activation="tanh")
+            return keras.Sequential([convolution, keras.layers.Dropout(dropout)])
 
     model = SearchModel(SmoothSpace(), keras_dha.recipes.darts(order=2, product=product), schedule=SEARCH, seed=0)
     model.compile(keras.optimizers.SGD(0.5))
@@ -362,6 +366,7 @@ def test_the_second_order_is_the_gradient_through_a_step_of_the_weights(product:
     weights, logits = parts[keras_dha.roles.WEIGHT], parts[keras_dha.roles.ARCHITECTURE]
     train, held_out = ((model.scaling(x / 255.0), y, None) for x, y in ((X[:20], Y[:20]), HELD_OUT))
     before = [v.numpy() for v in weights]
+    put_back = model._saved_states()
     loss, *found = model._unrolled(train, held_out, model._differentiator(weights + logits), weights, logits)
     for variable, value in zip(weights, before):
         np.testing.assert_array_equal(variable, value)
@@ -379,6 +384,7 @@ def test_the_second_order_is_the_gradient_through_a_step_of_the_weights(product:
     vector, direct = gradients[: len(weights)], gradients[len(weights) :]
     for variable, value in zip(weights, before):
         variable.assign(value)
+    put_back()
     with tf.GradientTape() as mixed:
         with tf.GradientTape() as tape:
             inner = loss_of(train)
