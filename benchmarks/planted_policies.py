@@ -11,8 +11,8 @@ them the planted ones:
   top.
 - `brightness`: the label is how bright a picture is. Brightness and the negative should end below the median.
 
-Each line: the share of images that get an operation, most frequent first, and the test accuracy with and without the
-policy. The test part decides nothing.
+Each line: how often images get an operation, most frequent first, and the test accuracy with and without the policy
+(`--policy`). The test part decides nothing.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 import keras_dha
-from keras_dha.augmentation import PairPolicy, Rotate, register_transform
+from keras_dha.augmentation import AugmentationPolicy, PairPolicy, RelaxedPolicy, Rotate, register_transform
 
 RATE = 0.02
 OPERATIONS = ("Identity", "Turn", "TranslateXRel", "TranslateYRel", "Brightness", "Invert", "Contrast", "Sharpness")
@@ -76,28 +76,36 @@ def network(classes: int) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(classes)(keras.layers.Flatten()(x)))
 
 
-def run(name: str, seed: int, epochs: int) -> dict[str, Any]:
+def policy_of(kind: str) -> AugmentationPolicy:
+    """What is searched."""
+    if kind == "relaxed":
+        return RelaxedPolicy(OPERATIONS)
+    return PairPolicy(OPERATIONS, direction="held_out", score="log_probability", temperature=None, search_magnitude=8.0)
+
+
+def shares(policy: AugmentationPolicy) -> np.ndarray:
+    """How often an image gets each operation, over how many it may get."""
+    learned = policy.policy()
+    probabilities = np.asarray(learned["probabilities"])
+    if isinstance(policy, RelaxedPolicy):
+        return (np.asarray(learned["choices"]) * probabilities).mean(axis=(0, 1))
+    return (probabilities.sum(0) + probabilities.sum(1)) / 2
+
+
+def run(name: str, seed: int, epochs: int, kind: str) -> dict[str, Any]:
     """One search, and the same fit without a policy."""
     train, held_out, test, classes = task(name, seed)
-    found: dict[str, Any] = {"task": name, "seed": seed}
+    found: dict[str, Any] = {"task": name, "policy": kind, "seed": seed}
     schedule = keras_dha.schedules.Schedule(search_fraction=1.0, warmup_fraction=0.0, hyperparameters_every=1)
-    policies = {
-        "with": PairPolicy(
-            OPERATIONS, direction="held_out", score="log_probability", temperature=None, search_magnitude=8.0
-        ),
-        "without": PairPolicy(("Identity",)),
-    }
-    for kind, policy in policies.items():
+    for way, policy in (("with", policy_of(kind)), ("without", PairPolicy(("Identity",)))):
         keras.utils.set_random_seed(seed)
         model = keras_dha.SearchModel(network(classes), augmentation=policy, schedule=schedule, seed=seed)
         model.compile(keras.optimizers.SGD(0.05, momentum=0.9), augmentation_optimizer=keras.optimizers.Adam(RATE))
         model.fit(*train, batch_size=64, epochs=epochs, held_out=held_out, verbose=0)
-        found[f"accuracy_{kind}"] = model.evaluate(*test, verbose=0, return_dict=True)["accuracy"]
-        if kind == "with":
-            probabilities = np.asarray(model.policy()["probabilities"])
-            shares = (probabilities.sum(0) + probabilities.sum(1)) / 2
-            order = np.argsort(-shares)
-            found["shares"] = {OPERATIONS[i]: round(float(shares[i]), 4) for i in order}
+        found[f"accuracy_{way}"] = model.evaluate(*test, verbose=0, return_dict=True)["accuracy"]
+        if way == "with":
+            share = shares(model.augmentation)
+            found["shares"] = {OPERATIONS[i]: round(float(share[i]), 4) for i in np.argsort(-share)}
     ranks = {operation: rank for rank, operation in enumerate(found["shares"])}
     planted = [ranks[operation] for operation in PLANTED[name]]
     half = len(OPERATIONS) / 2
@@ -110,12 +118,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", default=list(PLANTED), choices=list(PLANTED))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--policy", default="relaxed", choices=["pair", "relaxed"])
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--out", default="planted_policies.jsonl")
     arguments = parser.parse_args()
     for name in arguments.tasks:
         for seed in arguments.seeds:
-            found = run(name, seed, arguments.epochs)
+            found = run(name, seed, arguments.epochs, arguments.policy)
             with Path(arguments.out).open("a") as file:
                 file.write(json.dumps(found) + "\n")
             print(json.dumps(found), flush=True)

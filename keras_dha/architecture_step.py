@@ -82,7 +82,7 @@ class ArchitectureStep(DifferentiatedModel):
             batch = (self.scaling(x) if self.scaling else x, y, sample_weight)
             if self.recipe.architecture_loss != "held_out":
                 return self._unrolled(train, batch, differentiate, weights, logits)
-            gradients, loss, _, _ = differentiate(*batch)
+            gradients, loss, *_ = differentiate(*batch)
             return [loss, *dense(gradients[len(weights) :], logits)]
 
         nothing = [ops.zeros(v.shape, v.dtype) for v in logits]
@@ -113,7 +113,7 @@ class ArchitectureStep(DifferentiatedModel):
         inner = dense(differentiate(*train)[0][:count], weights)
         for variable, value in zip(weights, self.plain_step(weights, inner, rate)):
             variable.assign(value)
-        gradients, loss, _, _ = differentiate(*held_out)
+        gradients, loss, *_ = differentiate(*held_out)
         vector, outer = dense(gradients[:count], weights), dense(gradients[count:], logits)
         for variable, value in zip(weights, before):
             variable.assign(value)

@@ -199,6 +199,11 @@ class CompiledModel(PhasedModel):
         return getattr(self.augmentation, "learns_from", "training") == "held_out"
 
     @property
+    def _policy_learns_through_images(self) -> bool:
+        """Whether the policy, where it is searched, has gradients through the images that it makes."""
+        return bool(getattr(self.augmentation, "learns_through_images", False)) and not self._settled_in_graph
+
+    @property
     def _holds_out(self) -> bool:
         """Whether steps, as the graphs are, learn from held-out batches."""
         return self.needs_held_out and not self._settled_in_graph

@@ -56,7 +56,9 @@ class DifferentiatedModel(CompiledModel):
         self.baseline_losses.assign_add(ops.cast(measured, "float32"))
 
     def _differentiator(self, variables: Sequence[keras.Variable]) -> Any:
-        """From scaled inputs, labels and sample weights to gradients, loss, outputs and weights of options.
+        """From scaled inputs, labels and sample weights to gradients, loss, outputs, and weights of options.
+
+        And to the gradient of the loss for the inputs, if the policy learns through these; else None.
 
         While both the training and the held-out batch go through it, it is a graph of its own, which is traced and
         optimized once. Not so eagerly, where each step would trace it anew, nor on several replicas, which can agree on
@@ -64,10 +66,14 @@ class DifferentiatedModel(CompiledModel):
         """
 
         def differentiate(inputs: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
+            sources = [*variables, inputs] if self._policy_learns_through_images else list(variables)
             with tf.GradientTape() as tape:
+                tape.watch(sources[len(variables) :])
                 loss, y_pred, choice_weights = self._loss_of(inputs, y, sample_weight)
                 objective = loss + self._score(loss, choice_weights)
-            return tape.gradient(objective, variables), loss, y_pred, choice_weights
+            gradients = tape.gradient(objective, sources)
+            slopes = gradients.pop() if len(gradients) > len(variables) else None
+            return gradients, loss, y_pred, choice_weights, slopes
 
         alone = self.distribute_strategy.num_replicas_in_sync == 1
         if not self._holds_out or self.run_eagerly or not alone:

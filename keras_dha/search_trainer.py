@@ -11,15 +11,14 @@ from keras import ops
 from keras_dha import roles
 from keras_dha.architecture_step import ArchitectureStep
 from keras_dha.compiled_model import has_schedule
-from keras_dha.differentiated_model import dense
-from keras_dha.hypergradients import finite_difference_product
 from keras_dha.hyperparameters import WeightDecay, WeightStep
 from keras_dha.layers.shared_graphs import reading_all
+from keras_dha.policy_step import Augmented, PolicyStep
 
 Tensor = Any
 
 
-class SearchTrainer(ArchitectureStep):
+class SearchTrainer(ArchitectureStep, PolicyStep):
     """What `train_step` of a `SearchModel` does.
 
     It knows roles and the contracts of the parts (docs/architecture.md); it asks for nobody's class but the
@@ -35,7 +34,8 @@ class SearchTrainer(ArchitectureStep):
         paired = isinstance(data, dict) and "train" in data
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data["train"] if paired else data)
         held_out = data.get("held_out") if paired else None
-        inputs, draws = self._augmented(x)
+        augmented = self._augment(x, y)
+        inputs = augmented.inputs
         parts = roles.partition(self.trainable_variables)
         trained = parts[roles.WEIGHT] + ([] if self._settled_in_graph else parts[roles.ARCHITECTURE])
         count = len(parts[roles.WEIGHT])
@@ -45,49 +45,23 @@ class SearchTrainer(ArchitectureStep):
         if bilevel and not self._settled_in_graph:
             outer = self._outer_gradients((inputs, y, sample_weight), held_out, differentiate, parts, due)
             self._update_architecture(outer, parts[roles.ARCHITECTURE], due)
-        gradients, loss, y_pred, choice_weights = differentiate(inputs, y, sample_weight)
+        gradients, loss, y_pred, choice_weights, slopes = differentiate(inputs, y, sample_weight)
         if not bilevel:
             self._follow(loss)
-        if draws is not None and not self._policy_is_held_out:
-            self._update_policy(draws, self._per_example_loss(y, y_pred), parts[roles.AUGMENTATION], due=True)
+        if self._policy_learns_from_training:
+            losses = self._per_example_loss(y, y_pred)
+            self._update_policy(augmented, parts[roles.AUGMENTATION], True, losses, slopes)
         if not self._settled_in_graph and not bilevel:
             self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE], due)
         if self.schedule_state and not self._settled_in_graph:
             self._move_schedule(gradients[:count], due)
         learns = bool(self.learned) or self._policy_is_held_out
+        augmented.gradients = gradients[:count]
         before = self._update_weights(gradients[:count], parts[roles.WEIGHT], choice_weights)
         if learns and held_out is not None and not self._settled_in_graph:
-            self._learn_from_held_out(held_out, differentiate, parts, before, (inputs, y, draws))
+            self._learn_from_held_out(held_out, differentiate, parts, before, augmented)
         self.steps.assign_add(1)
         return self._log(x, y, y_pred, sample_weight, loss)
-
-    def _augmented(self, x: Any) -> tuple[Any, Any]:
-        if self.scaling is None:
-            return x, None
-        images, draws = self.scaling.unit(x), None
-        if self.augmentation is not None:
-            # Pixels that the training part did not have, such as held-out ones, may lie outside of its range.
-            images = ops.clip(images, 0.0, 1.0)
-            images, draws = self.augmentation.augment(images, training=True, **self._replica())
-        return self.scaling.standardize(images), draws
-
-    def _replica(self) -> dict[str, Any]:
-        """Tells replicas apart, whose random generators are equal."""
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return {}
-        return {"replica": tf.distribute.get_replica_context().replica_id_in_sync_group}
-
-    def _update_policy(
-        self, draws: Any, signal: Tensor, variables: Sequence[keras.Variable], due: Tensor | bool
-    ) -> None:
-        """One step of the policy, from a number for each example: its loss, or how it agrees with the held-out ones."""
-        if self.augmentation is None or not variables:
-            return
-        with tf.GradientTape() as tape:
-            # The optimizer sums gradients over replicas; each has the mean of its own part of the batch.
-            loss = self.augmentation.loss(draws, ops.stop_gradient(signal))
-            loss = loss / self.distribute_strategy.num_replicas_in_sync
-        self._updates[roles.AUGMENTATION].apply(tape.gradient(loss, variables), variables, [due] * len(variables))
 
     def _update_weights(
         self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], choice_weights: dict[str, Tensor]
@@ -130,7 +104,7 @@ class SearchTrainer(ArchitectureStep):
         differentiate: Any,
         parts: dict[str, list[keras.Variable]],
         before: Sequence[Tensor],
-        trained: tuple[Any, Any, Any],
+        augmented: Augmented,
     ) -> None:
         """A step of the hyper-parameters, and of a policy, by the held-out loss at the weights that were just reached.
 
@@ -139,12 +113,11 @@ class SearchTrainer(ArchitectureStep):
             differentiate: From `_differentiator`.
             parts: Variables by role.
             before: The weights before their step, as the units of their update.
-            trained: Inputs, labels and draws of the training batch.
+            augmented: The training batch.
         """
         due = ops.equal(self.steps % self.recipe.schedule.hyperparameters_every, 0)
         learning_rate, update, weights = self._learning_rate(), self._updates[roles.WEIGHT], parts[roles.WEIGHT]
-        inputs, labels, draws = trained
-        agrees = self._policy_is_held_out and draws is not None
+        agrees = self._policy_is_held_out and augmented.draws is not None
 
         def measured() -> list[Tensor]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
@@ -152,41 +125,22 @@ class SearchTrainer(ArchitectureStep):
             loss, slopes = reading_all(loss, [gradients[len(weights) :], *unread]), gradients[: len(weights)]
             after = [ops.convert_to_tensor(unit) for unit in update.units]
             step = WeightStep(update.representatives, update.joined(slopes, weights), before, after, learning_rate)
-            agreement = [self._agreement(inputs, labels, slopes, weights)] if agrees else []
+            agreement = self._agreement(augmented, slopes, weights) if agrees else []
             return [loss, *(part.hypergradient(step) for part in self.learned), *agreement]
 
-        nothing = [ops.zeros(())] * (1 + len(self.learned)) + ([ops.zeros(ops.shape(inputs)[:1])] if agrees else [])
+        nothing = [ops.zeros(())] * (1 + len(self.learned))
+        if agrees:
+            nothing += [ops.zeros(ops.shape(augmented.inputs)[:1])]
+            nothing += [] if augmented.tape is None else [ops.zeros_like(augmented.inputs)]
         loss, *found = tf.cond(due, measured, lambda: nothing)
+        found, agreement = found[: len(self.learned)], found[len(self.learned) :]
         thetas = [part.theta for part in self.learned]
-        self._updates[roles.HYPERPARAMETER].apply(found[: len(thetas)], thetas, [due] * len(thetas))
+        self._updates[roles.HYPERPARAMETER].apply(found, thetas, [due] * len(thetas))
         for part in self.learned:
             part.project()
         if agrees:
-            self._update_policy(draws, found[-1], parts[roles.AUGMENTATION], due)
+            self._update_policy(augmented, parts[roles.AUGMENTATION], due, *agreement)
         self._log_held_out(loss, due)
-
-    def _agreement(
-        self, inputs: Any, y: Any, slopes: Sequence[Tensor | None], weights: Sequence[keras.Variable]
-    ) -> Tensor:
-        """`<grad L_held_out, grad L_i>` for each training example: how fast learning from it lowers the held-out loss.
-
-        Two forward passes at weights moved along the held-out gradient, with the same choices and dropout; all is put
-        back.
-        """
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            raise ValueError(
-                "A policy that learns from held-out examples must be searched on one replica. Received: "
-                f"{self.distribute_strategy.num_replicas_in_sync} replicas. Take direction='adversarial'."
-            )
-        put_back = self._saved_states()
-
-        def losses() -> list[Tensor]:
-            put_back()
-            return [self._per_example_loss(y, self.forward(inputs, training=True)[0])]
-
-        (agreement,) = finite_difference_product(losses, weights, dense(slopes, weights))
-        put_back()
-        return agreement
 
     def average_replicas(self) -> None:
         """Makes moving statistics, which each replica moves by itself, the mean of all replicas; outside of graphs."""

@@ -9,8 +9,9 @@ import tensorflow as tf
 from tiny_space import TinySpace, assert_same, images, search_model, weights_of
 
 from keras_dha import SearchModel
-from keras_dha.augmentation import PairPolicy
+from keras_dha.augmentation import PairPolicy, RelaxedPolicy
 from keras_dha.hyperparameters import LearningRate
+from keras_dha.policy_step import Augmented
 from keras_dha.relaxations import OneHotSample
 from keras_dha.schedules import Schedule
 
@@ -43,7 +44,9 @@ def test_agreement_is_the_inner_product_of_gradients_and_changes_nothing() -> No
     model.network.layers[-2].rate = 0.0  # that of one example must be known without the others' masks
     vector = [np.random.default_rng(i).normal(size=w.shape).astype("float32") for i, w in enumerate(weights)]
     before = [np.array(variable) for variable in model.network.variables]
-    found = tf.function(lambda: model._agreement(tf.constant(x), y, [tf.constant(v) for v in vector], weights))()
+    found = tf.function(
+        lambda: model._agreement(Augmented(tf.constant(x), y), [tf.constant(v) for v in vector], weights)[0]
+    )()
     for variable, value in zip(model.network.variables, before):
         np.testing.assert_array_equal(variable, value)
     with tf.GradientTape() as tape:
@@ -53,15 +56,65 @@ def test_agreement_is_the_inner_product_of_gradients_and_changes_nothing() -> No
     np.testing.assert_allclose(found, exact, rtol=2e-2, atol=2e-2 * np.abs(exact).max())
 
 
+def test_agreement_has_a_gradient_through_the_images() -> None:
+    model = SearchModel(users_model(), augmentation=RelaxedPolicy(("Brightness",)), schedule=SEARCH, seed=0)
+    model.compile()
+    model.network.layers[-2].rate = 0.0
+    x, y, weights = tf.constant(X[:5].astype("float32") / 255), Y[:5], model.network.trainable_variables
+    vector = [np.random.default_rng(i).normal(size=w.shape).astype("float32") for i, w in enumerate(weights)]
+    batch = Augmented(x, y, draws={}, tape=tf.GradientTape())
+    values, slopes = model._agreement(batch, [tf.constant(v) for v in vector], weights)
+    assert values.shape == (5,)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model._per_example_loss(y, model.network(x, training=True)[0]))
+        product = sum(tf.reduce_sum(g * v) for g, v in zip(tape.gradient(loss, weights), vector))
+    exact = np.asarray(outer.gradient(product, x))
+    np.testing.assert_allclose(slopes, exact, rtol=5e-2, atol=2e-2 * np.abs(exact).max())
+    assert float(product) == pytest.approx(float(np.mean(values)), rel=2e-2)
+
+
+@pytest.mark.parametrize("direction", ["held_out", "adversarial"])
+def test_a_policy_learns_through_its_images_until_it_is_settled(direction: str) -> None:
+    own = RelaxedPolicy(("Brightness", "TranslateXRel", "Invert"), direction=direction, seed=0)
+    schedule = Schedule(search_fraction=0.5, warmup_fraction=0.0, hyperparameters_every=1)
+    model = SearchModel(users_model(), augmentation=own, schedule=schedule, seed=0)
+    model.compile(keras.optimizers.SGD(0.05), augmentation_optimizer=keras.optimizers.Adam(0.05))
+    learned = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            learned.append([np.array(v) for v in model.augmentation.trainable_variables])
+
+    fit(model, epochs=4, callbacks=[Watch()])
+    for start, middle, end, last in zip([0.0] * 3, learned[0], learned[2], learned[3]):
+        assert np.abs(middle - start).max() > 0.01
+        np.testing.assert_array_equal(end, last)
+    assert float(model.augmentation.hard) == 1.0
+    assert not [layer for layer in model.derive().layers if "policy" in layer.name]
+
+
+def test_what_makes_images_of_the_held_out_kind_is_learned() -> None:
+    own = RelaxedPolicy(("Invert", "Identity"), num_operations=1, seed=0)
+    model = SearchModel(users_model(), augmentation=own, schedule=SEARCH, seed=0)
+    model.compile(keras.optimizers.SGD(0.02), augmentation_optimizer=keras.optimizers.Adam(0.05))
+    fit(model, epochs=15, held_out=(255 - HELD_OUT[0], HELD_OUT[1]))
+    choice, probability = (np.asarray(model.policy()[name])[0, 0] for name in ("choices", "probabilities"))
+    assert choice[0] > 0.6
+    assert probability[0] > 0.6
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_choices_and_dropout_are_drawn_alike_on_both_sides(seed: int) -> None:
     model = search_model(augmentation=policy(), hyperparameters=None, relaxation=OneHotSample(), seed=seed)
     x, weights = X[:5].astype("float32") / 255, model.network.trainable_variables
+    batch = Augmented(x, Y[:5])
     nothing = [tf.zeros(w.shape) for w in weights]
     small = [tf.constant(1e-3 * np.ones(w.shape, "float32")) for w in weights]
     model.compile()
-    np.testing.assert_array_equal(model._agreement(x, Y[:5], nothing, weights), np.zeros(5))
-    one, same = (model._agreement(x, Y[:5], small, weights) for _ in range(2))
+    np.testing.assert_array_equal(model._agreement(batch, nothing, weights)[0], np.zeros(5))
+    one, same = (model._agreement(batch, small, weights)[0] for _ in range(2))
     np.testing.assert_array_equal(one, same)
 
 

@@ -20,6 +20,7 @@ TENSORFLOW_FILES = (
     "layers/batch_normalization.py",
     "layers/branch.py",
     "layers/shared_graphs.py",
+    "policy_step.py",
     "search_trainer.py",
 )
 

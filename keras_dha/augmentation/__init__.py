@@ -20,6 +20,7 @@ from keras_dha.augmentation.pair_policy import PairPolicy
 from keras_dha.augmentation.policy import AugmentationPolicy
 from keras_dha.augmentation.random_policy import RandAugment, TrivialAugment
 from keras_dha.augmentation.random_transforms import Cutout, Noise, RandomTransform
+from keras_dha.augmentation.relaxed_policy import RelaxedPolicy
 from keras_dha.augmentation.tone_transforms import AutoContrast, Equalize, Invert, Posterize, Solarize
 from keras_dha.augmentation.transform import TRANSFORMS as TRANSFORMS
 from keras_dha.augmentation.transform import Identity, Transform, register_transform
@@ -46,6 +47,7 @@ __all__ = [
     "Posterize",
     "RandAugment",
     "RandomTransform",
+    "RelaxedPolicy",
     "Rotate",
     "Scale",
     "Sharpness",

@@ -8,8 +8,10 @@ from typing import Any
 from keras_dha.augmentation.pair_policy import PairPolicy
 from keras_dha.augmentation.policy import AugmentationPolicy
 from keras_dha.augmentation.random_policy import RandAugment, TrivialAugment
+from keras_dha.augmentation.relaxed_policy import RelaxedPolicy
 
-KINDS: dict[str, type[AugmentationPolicy]] = {kind.__name__: kind for kind in (PairPolicy, RandAugment, TrivialAugment)}
+_KINDS = (PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment)
+KINDS: dict[str, type[AugmentationPolicy]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def load(source: str | Path | Mapping[str, Any], *, seed: int | None = None) -> AugmentationPolicy:

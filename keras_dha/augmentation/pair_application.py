@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_dha.augmentation.geometric_transforms import GeometricTransform
 from keras_dha.augmentation.resampling import Fill, affine_resample
-from keras_dha.augmentation.transform import Tensor, Transform, where_image
+from keras_dha.augmentation.transform import Identity, Tensor, Transform, where_image
 
 # A function of some images, and of what goes with each of them.
 Branch = Callable[..., Tensor]
@@ -65,6 +65,29 @@ def apply_pairs(
     if len(colors) < len(transforms):
         out = route([out, maps], ops.where(moved, 0, 1), [warp])
     return ops.reshape(color(out, 1), ops.shape(images))
+
+
+def apply_in_pairs(
+    images: Tensor, transforms: Sequence[Transform], operations: Tensor, strength: Tensor, sign: Tensor, **how: Any
+) -> Tensor:
+    """Any number of operations for each image, two by two.
+
+    Args:
+        images: In [0, 1], shape `(batch, height, width, channels)`.
+        transforms: What `operations` counts; the number after the last stands for none.
+        operations: int32, shape `(batch, layers)`.
+        strength: In [0, 1], shape `(batch, layers)`.
+        sign: -1 or +1, shape `(batch, layers)`.
+        **how: As for `apply_pairs`.
+    """
+    transforms, layers = [*transforms, Identity()], operations.shape[1]
+    odd = ((0, 0), (0, layers % 2))
+    operations = ops.pad(operations, odd, constant_values=len(transforms) - 1)
+    strength, sign = ops.pad(strength, odd), ops.pad(sign, odd)
+    for layer in range(0, layers, 2):
+        pair = slice(layer, layer + 2)
+        images = apply_pairs(images, transforms, operations[:, pair], strength[:, pair], sign[:, pair], **how)
+    return images
 
 
 def _geometry(

@@ -11,6 +11,7 @@ from keras_dha import roles
 from keras_dha.augmentation.pair_application import apply_pairs
 from keras_dha.augmentation.policy import AugmentationPolicy, Streams
 from keras_dha.augmentation.policy_data import distribution, policy_to_data, read_policy
+from keras_dha.augmentation.random_stream import gumbel_noise
 from keras_dha.augmentation.transform import Tensor
 
 DHA_OPERATIONS = (
@@ -57,10 +58,10 @@ class PairPolicy(AugmentationPolicy):
 
     `direction="adversarial"` (DHA) makes pairs with a large loss more likely, `"cooperative"` less likely. Both ask
     what a pair does to the training loss, where one that destroys what labels mean does most. `"held_out"` (ours) asks
-    what training on it does to the loss of held-out examples: in place of `l_i` stands the inner product of the
-    gradients of that loss and of the example's, in units of its standard deviation over the batch, and pairs of a large
-    one become more likely. It is measured with each step of the hyper-parameters, and takes the search about two passes
-    more; take `score="log_probability"`, and an optimizer with larger steps than DHA's, such as Adam(0.05).
+    what training on it does to held-out examples: in place of `l_i` stands how much the example's gradient turns that
+    of the batch towards that of the held-out loss, in units of its standard deviation over the batch, and pairs of a
+    large one become more likely. It is measured with each step of the hyper-parameters, and takes the search about two
+    passes more; take `score="log_probability"`, and an optimizer with larger steps than DHA's, such as Adam(0.05).
 
     Args:
         operations: Names of registered transforms. Default: DHA's fourteen.
@@ -155,10 +156,7 @@ class PairPolicy(AugmentationPolicy):
         log_p = self._log_probabilities()
         if self.temperature is None:
             return log_p
-        tiny = 1e-7  # keras.random.uniform may return 0.
-        uniform = keras.random.uniform(ops.shape(log_p), tiny, 1.0 - tiny, dtype="float32", seed=seed)
-        gumbel = -ops.log(-ops.log(uniform))
-        return (log_p + gumbel) / self.temperature
+        return (log_p + gumbel_noise(ops.shape(log_p), seed)) / self.temperature
 
     @property
     def learns_from(self) -> str:

@@ -94,6 +94,11 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         """`"training"`: the loss of each training example; `"held_out"`: how it agrees with the held-out ones."""
         return "training"
 
+    @property
+    def learns_through_images(self) -> bool:
+        """Whether what is learned has a gradient through the images that `augment` gives."""
+        return False
+
     def set_phase(self, settled: bool) -> None:
         """Told when the search begins and ends. Nothing is traced again."""
 
@@ -134,7 +139,8 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
 
         Args:
             draws: From `augment` in this step.
-            signal: What `learns_from` says, of each example, shape `(batch,)`.
+            signal: What `learns_from` says, of each example, shape `(batch,)`; with a gradient for the images, if
+                `learns_through_images`.
         """
         return ops.zeros(())
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Self
 import keras
 from keras import ops
 
-from keras_dha.augmentation.pair_application import apply_pairs
+from keras_dha.augmentation.pair_application import apply_in_pairs
 from keras_dha.augmentation.pair_policy import DHA_OPERATIONS
 from keras_dha.augmentation.policy import AugmentationPolicy, Streams
 from keras_dha.augmentation.policy_data import policy_to_data, read_policy
-from keras_dha.augmentation.transform import TRANSFORMS, Tensor
+from keras_dha.augmentation.transform import Tensor
 
 
 class _RandomPolicy(AugmentationPolicy):
@@ -38,23 +38,16 @@ class _RandomPolicy(AugmentationPolicy):
         return {"operation": ops.cast(ops.floor(operation), "int32"), "strength": strength, "sign": sign}
 
     def _apply(self, images: Tensor, draws: Mapping[str, Tensor], seed: keras.random.SeedGenerator) -> Tensor:
-        transforms = [*self.transforms, TRANSFORMS["Identity"](self.mapping)]  # the last: where their number is odd
-        odd = ((0, 0), (0, self.num_layers % 2))
-        operation = ops.pad(draws["operation"], odd, constant_values=len(self.operations))
-        strength, sign = ops.pad(draws["strength"], odd), ops.pad(draws["sign"], odd)
-        for layer in range(0, self.num_layers, 2):
-            pair = slice(layer, layer + 2)
-            images = apply_pairs(
-                images,
-                transforms,
-                operation[:, pair],
-                strength[:, pair],
-                sign[:, pair],
-                fill=self.fill,
-                static_shapes=self.static_shapes,
-                seed=seed,
-            )
-        return images
+        return apply_in_pairs(
+            images,
+            self.transforms,
+            draws["operation"],
+            draws["strength"],
+            draws["sign"],
+            fill=self.fill,
+            static_shapes=self.static_shapes,
+            seed=seed,
+        )
 
     def entropy(self) -> Tensor:
         """`num_layers * log(K)`."""

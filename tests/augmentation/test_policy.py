@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dha.augmentation import AugmentationPolicy, Crop, HorizontalFlip, PairPolicy, RandAugment, TrivialAugment
+from keras_dha.augmentation import (
+    AugmentationPolicy,
+    Crop,
+    HorizontalFlip,
+    PairPolicy,
+    RandAugment,
+    RelaxedPolicy,
+    TrivialAugment,
+)
 
-KINDS = (PairPolicy, RandAugment, TrivialAugment)
+KINDS = (PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment)
 BYTES = np.random.default_rng(0).integers(0, 256, (16, 6, 5, 3), "uint8")
 FLOATS = BYTES.astype("float32") / 255
 every_kind = pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,263 @@
+"""A policy that learns through the images that it makes: which operations, how often, and how strong."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dha import roles
+from keras_dha.augmentation.geometric_transforms import GeometricTransform
+from keras_dha.augmentation.pair_application import apply_in_pairs
+from keras_dha.augmentation.pair_policy import DHA_OPERATIONS, DIRECTIONS
+from keras_dha.augmentation.policy import AugmentationPolicy, Streams
+from keras_dha.augmentation.policy_data import policy_to_data, read_policy
+from keras_dha.augmentation.random_stream import gumbel_noise, logistic_noise
+from keras_dha.augmentation.resampling import affine_resample
+from keras_dha.augmentation.transform import Tensor, Transform, per_image
+
+_ARGUMENTS = ("num_sub_policies", "num_operations", "choice_temperature", "probability_temperature", "direction")
+_LEARNED = ("choices", "probabilities", "strengths")
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class RelaxedPolicy(AugmentationPolicy):
+    """Learned choice, probability and strength of each operation.
+
+    `L` sub-policies of `S` stages; each image draws a sub-policy, all alike. In the search, a stage is
+
+        x <- x + sum_k w_k r_k (O_k(x; s_k) - x)
+        w = softmax((c + G) / choice_temperature),         G Gumbel noise
+        r_k = sigmoid((logit p_k + Z) / probability_temperature),  Z logistic noise
+        s_k = sigmoid(m_k)
+
+    with noise, and signs where there are two directions, of its own for each image and operation. `c`, `logit p` and
+    `m` have the shape `(L, S, K)` and get their gradients through the images: from the training loss
+    (`direction="adversarial"` raises it, `"cooperative"` lowers it), or from how the gradient of each training example
+    agrees with that of held-out ones (`"held_out"`, as for `PairPolicy`). Where an operation says that it has no
+    gradient for its strength, none is learned.
+
+    After the search, and in a policy that was loaded, both temperatures are taken to 0: one operation a stage, drawn
+    from `softmax(c)`, done with probability `p`.
+
+    Args:
+        operations: Names of registered transforms. Default: DHA's fourteen.
+        mapping: As in `Transform`.
+        num_sub_policies: `L`, at least 1. Default 1. If more, their choices begin a little different.
+        num_operations: `S`, at least 1. Default 2.
+        choice_temperature: Positive, default 0.5; or None: no noise, `w = softmax(c)`, as in Faster AutoAugment.
+        probability_temperature: Positive. Default 0.1.
+        direction: `"held_out"` (default), `"adversarial"` or `"cooperative"`.
+        initial_probability: Of every operation at the start, between 0 and 1. Default 0.5.
+        initial_strength: Of every operation at the start, between 0 and 1. Default 0.5.
+        **kwargs: Of `AugmentationPolicy`. `static_shapes` acts after the search; before, shapes are static.
+
+    Raises:
+        ValueError: As `AugmentationPolicy`, or if an argument is out of range.
+
+    Reference: "Faster AutoAugment", arXiv 1911.06987. There `w` has a temperature of 0.05, which is in `c` here (the
+    same with steps 20 times as large); all that is learned begins uniformly random; a strength is clipped to [0, 1]
+    where here is a sigmoid; and the objective is a critic, which asks for images that look like those of the data set.
+    """
+
+    def __init__(
+        self,
+        operations: Sequence[str] = DHA_OPERATIONS,
+        mapping: str = "monotone",
+        *,
+        num_sub_policies: int = 1,
+        num_operations: int = 2,
+        choice_temperature: float | None = 0.5,
+        probability_temperature: float = 0.1,
+        direction: str = "held_out",
+        initial_probability: float = 0.5,
+        initial_strength: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            operations, mapping, draws=("initial", "sub_policy", "choice", "probability", "sign"), **kwargs
+        )
+        counts = (num_sub_policies, num_operations)
+        temperatures = (1.0 if choice_temperature is None else choice_temperature, probability_temperature)
+        _check(all(count >= 1 for count in counts), "num_sub_policies, num_operations", counts, "at least 1")
+        _check(all(0.0 < t < math.inf for t in temperatures), "temperatures", temperatures, "positive")
+        _check(direction in DIRECTIONS, "direction", direction, f"one of {DIRECTIONS}")
+        initial = (initial_probability, initial_strength)
+        _check(all(0.0 < v < 1.0 for v in initial), "initial_probability, initial_strength", initial, "between 0 and 1")
+        self.num_sub_policies, self.num_operations = int(num_sub_policies), int(num_operations)
+        self.choice_temperature, self.probability_temperature = choice_temperature, float(probability_temperature)
+        self.direction = direction
+        self.initial_probability, self.initial_strength = float(initial_probability), float(initial_strength)
+        spread = keras.initializers.RandomNormal(stddev=0.5, seed=self.streams["initial"])
+        self.choice = self._learned("choice", spread if num_sub_policies > 1 else "zeros")
+        self.probability = self._learned("probability", keras.initializers.Constant(_logit(initial_probability)))
+        self.strength = self._learned("strength", keras.initializers.Constant(_logit(initial_strength)))
+        self.hard = self.add_weight(
+            shape=(), initializer="zeros", dtype="float32", autocast=False, trainable=False, name="hard"
+        )
+        self.built = True
+
+    def _learned(self, name: str, initializer: Any) -> keras.Variable:
+        shape = (self.num_sub_policies, self.num_operations, len(self.operations))
+        variable = self.add_weight(shape=shape, initializer=initializer, dtype="float32", autocast=False, name=name)
+        return roles.tag(variable, roles.AUGMENTATION)
+
+    @property
+    def learns_from(self) -> str:
+        """As `direction` says."""
+        return "held_out" if self.direction == "held_out" else "training"
+
+    @property
+    def learns_through_images(self) -> bool:
+        """True."""
+        return True
+
+    def set_phase(self, settled: bool) -> None:
+        """Draws single operations if settled, else mixtures. Nothing is traced again."""
+        self.hard.assign(float(settled))
+
+    def _draw(self, batch: Tensor, streams: Streams) -> dict[str, Tensor]:
+        """`sub_policy`, int32 `(batch,)`; `choice`, `probability` and `sign`, noise of shape `(batch, S, K)`."""
+        shape = (batch, self.num_operations, len(self.operations))
+        return {
+            "sub_policy": keras.random.randint((batch,), 0, self.num_sub_policies, seed=streams["sub_policy"]),
+            "choice": gumbel_noise(shape, streams["choice"]),
+            "probability": logistic_noise(shape, streams["probability"]),
+            "sign": ops.where(keras.random.uniform(shape, dtype="float32", seed=streams["sign"]) < 0.5, -1.0, 1.0),
+        }
+
+    def _apply(self, images: Tensor, draws: Mapping[str, Tensor], seed: keras.random.SeedGenerator) -> Tensor:
+        drawn = ops.one_hot(draws["sub_policy"], self.num_sub_policies, dtype="float32")
+        choice, probability, strength = (
+            ops.tensordot(drawn, ops.convert_to_tensor(variable), axes=1)
+            for variable in (self.choice, self.probability, self.strength)
+        )
+        happens, strength = probability + draws["probability"], ops.sigmoid(strength)
+        noisy = choice + draws["choice"]
+
+        def mixed() -> Tensor:
+            logits = choice if self.choice_temperature is None else noisy / self.choice_temperature
+            parts = ops.softmax(logits, axis=-1) * ops.sigmoid(happens / self.probability_temperature)
+            out = images
+            for stage in range(self.num_operations):
+                out = self._mixture(out, parts[:, stage], strength[:, stage], draws["sign"][:, stage], seed)
+            return out
+
+        def single() -> Tensor:
+            first = ops.argmax(noisy, axis=-1)
+            strengths, signs, done = (_at(values, first) for values in (strength, draws["sign"], happens))
+            number = ops.where(done > 0.0, ops.cast(first, "int32"), len(self.operations))
+            how: dict[str, Any] = {"fill": self.fill, "static_shapes": self.static_shapes, "seed": seed}
+            # Nothing learns from these. (A gradient through this branch makes TensorFlow warn of the other's types.)
+            return ops.stop_gradient(apply_in_pairs(images, self.transforms, number, strengths, signs, **how))
+
+        return ops.cond(ops.greater(self.hard, 0.5), single, mixed)
+
+    def _mixture(self, images: Tensor, parts: Tensor, strength: Tensor, sign: Tensor, seed: Any) -> Tensor:
+        out = images
+        for k, transform in enumerate(self.transforms):
+            changed = self._transformed(transform, images, strength[:, k], sign[:, k], seed)
+            out = out + per_image(parts[:, k]) * (changed - images)
+        return out
+
+    def _transformed(self, transform: Transform, images: Tensor, strength: Tensor, sign: Tensor, seed: Any) -> Tensor:
+        if not isinstance(transform, GeometricTransform):
+            return transform(images, strength, sign, seed=seed)
+        matrices = transform.matrix(transform.argument(strength, sign), *ops.shape(images)[1:3])
+        return ops.clip(affine_resample(images, matrices, self.fill, differentiable=True), 0.0, 1.0)
+
+    def loss(self, draws: Mapping[str, Tensor], signal: Tensor) -> Tensor:
+        """The mean of the signal, whose gradient comes through the images; raised, or lowered if cooperative.
+
+        Args:
+            draws: From `augment` in this step.
+            signal: Shape `(batch,)`.
+        """
+        values = ops.cast(signal, "float32")
+        if self.direction == "held_out":
+            values = values / ops.maximum(ops.stop_gradient(ops.std(values)), 1e-12)
+        return ops.mean(values) if self.direction == "cooperative" else -ops.mean(values)
+
+    def entropy(self) -> Tensor:
+        """Of the choices of a sub-policy, the mean over sub-policies: `S log K` at the start."""
+        log_p = ops.log_softmax(ops.convert_to_tensor(self.choice), axis=-1)
+        return -ops.sum(ops.exp(log_p) * log_p) / self.num_sub_policies
+
+    def _values(self) -> dict[str, np.ndarray]:
+        learned = (ops.softmax(self.choice, axis=-1), ops.sigmoid(self.probability), ops.sigmoid(self.strength))
+        return {name: ops.convert_to_numpy(value) for name, value in zip(_LEARNED, learned)}
+
+    def sentences(self, count: int = 10) -> list[str]:
+        """The most frequent operations of all stages, in words."""
+        values, several = self._values(), self.num_sub_policies > 1
+        shares = values["choices"] * values["probabilities"] / self.num_sub_policies
+        found = []
+        for flat in np.argsort(-shares, axis=None, kind="stable")[:count]:
+            place = sub_policy, stage, k = np.unravel_index(flat, shares.shape)
+            where = f"operation {stage + 1}" + (f" of sub-policy {sub_policy + 1}" if several else "")
+            fixed = self.transforms[k].strength_gradient is None
+            strength = "" if fixed else f" of strength {values['strengths'][place]:.2f}"
+            found.append(f"{self.operations[k]}{strength}: {where}, {shares[place]:.2%} of the images.")
+        several_policies = f" by one of {self.num_sub_policies} sub-policies" if several else ""
+        first = f"Up to {self.num_operations} of {len(self.operations)} operations for each image{several_policies}; "
+        return [f"{first}the most frequent:", *found]
+
+    def policy(self) -> dict[str, Any]:
+        """What was learned and what it takes to draw from it, as plain data that JSON can hold."""
+        learned = {name: values.tolist() for name, values in self._values().items()}
+        return {**policy_to_data(self, _ARGUMENTS), **learned}
+
+    @classmethod
+    def from_policy(cls, policy: Mapping[str, Any], *, seed: int | None = None) -> "RelaxedPolicy":
+        """A policy of what `policy()` returned, which draws single operations.
+
+        Raises:
+            ValueError: If it is of another version or kind, lacks something, or its numbers are out of range.
+        """
+        layer = cls(**read_policy(policy, cls, _ARGUMENTS, _LEARNED), seed=seed)
+        values = {name: _numbers(policy[name], name, tuple(layer.choice.shape)) for name in _LEARNED}
+        if not np.allclose(values["choices"].sum(axis=-1), 1.0, atol=1e-3):
+            raise ValueError(
+                "A policy's choices must sum to 1 over the operations. "
+                f"Received: sums={values['choices'].sum(axis=-1).tolist()}. Divide them by their sums."
+            )
+        layer.choice.assign(np.log(np.maximum(values["choices"], np.finfo("float32").tiny)))
+        layer.probability.assign(_logit(values["probabilities"]))
+        layer.strength.assign(_logit(values["strengths"]))
+        layer.set_phase(settled=True)
+        return layer
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, without what was learned."""
+        names = (*_ARGUMENTS, "initial_probability", "initial_strength")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _check(valid: bool, name: str, value: Any, must: str) -> None:
+    if not valid:
+        raise ValueError(f"{name} must be {must}. Received: {name}={value!r}. Leave it out for the default.")
+
+
+def _logit(values: Any) -> Any:
+    values = np.clip(np.asarray(values, "float64"), 1e-7, 1.0 - 1e-7)
+    return np.log(values / (1.0 - values))
+
+
+def _at(values: Tensor, position: Tensor) -> Tensor:
+    """From `(batch, S, K)` the entries at `position`, `(batch, S)`."""
+    return ops.take_along_axis(values, position[..., None], axis=-1)[..., 0]
+
+
+def _numbers(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        array = np.array(values, dtype="float32")
+    except (TypeError, ValueError):
+        array = np.array([np.nan], "float32")
+    if array.shape != shape or not ((array >= 0.0) & (array <= 1.0)).all():
+        raise ValueError(
+            f"A policy's {name} must be numbers in [0, 1] of shape {shape}. "
+            f"Received: shape={array.shape}, {name}={values!r:.200}. Give what policy() returned."
+        )
+    return array

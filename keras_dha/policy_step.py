@@ -1,0 +1,133 @@
+"""What moves the augmentation policy."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_dha import roles
+from keras_dha.differentiated_model import DifferentiatedModel, dense
+from keras_dha.hypergradients import finite_difference_product
+
+Tensor = Any
+
+
+@dataclasses.dataclass
+class Augmented:
+    """A training batch as the network gets it, and what the policy needs to learn from it.
+
+    Attributes:
+        inputs: Scaled, augmented.
+        labels: As they came.
+        draws: What the policy drew; None if there is none.
+        tape: Has seen how the policy made the inputs, if it learns through them.
+        gradients: Of the batch's loss for the weights, when they are known.
+    """
+
+    inputs: Any
+    labels: Any
+    draws: Any = None
+    tape: tf.GradientTape | None = None
+    gradients: Sequence[Tensor | None] = ()
+
+
+class PolicyStep(DifferentiatedModel):
+    """A step of the policy, from the losses of training examples, or from how they agree with held-out ones."""
+
+    augmentation: Any
+
+    def _augment(self, x: Any, y: Any) -> Augmented:
+        if self.scaling is None:
+            return Augmented(x, y)
+        images = self.scaling.unit(x)
+        if self.augmentation is None:
+            return Augmented(self.scaling.standardize(images), y)
+        # Pixels that the training part did not have, such as held-out ones, may lie outside of its range.
+        images = ops.clip(images, 0.0, 1.0)
+        with tf.GradientTape() as tape:
+            images, draws = self.augmentation.augment(images, training=True, **self._replica())
+            inputs = self.scaling.standardize(images)
+        return Augmented(inputs, y, draws, tape if self._policy_learns_through_images else None)
+
+    @property
+    def _policy_learns_from_training(self) -> bool:
+        """Whether the policy, as the graphs are, learns from the losses of the training batch."""
+        if self.augmentation is None or self._policy_is_held_out:
+            return False
+        return self._policy_learns_through_images or not getattr(self.augmentation, "learns_through_images", False)
+
+    def _replica(self) -> dict[str, Any]:
+        """Tells replicas apart, whose random generators are equal."""
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return {}
+        return {"replica": tf.distribute.get_replica_context().replica_id_in_sync_group}
+
+    def _update_policy(
+        self,
+        augmented: Augmented,
+        variables: Sequence[keras.Variable],
+        due: Tensor | bool,
+        values: Tensor,
+        slopes: Tensor | None = None,
+    ) -> None:
+        """One step of the policy.
+
+        Args:
+            augmented: The training batch.
+            variables: Of the policy.
+            due: Whether to take the step.
+            values: A number for each example: its loss, or how it agrees with the held-out ones.
+            slopes: The gradients of their mean for the inputs, if the policy learns through these.
+        """
+        if self.augmentation is None or not variables:
+            return
+        with augmented.tape or tf.GradientTape() as tape:
+            signal = ops.stop_gradient(values)
+            if augmented.tape is not None:
+                number = ops.cast(ops.shape(signal)[0], "float32")
+                through = number * ops.cast(augmented.inputs, "float32") * ops.stop_gradient(slopes)
+                through = ops.sum(ops.reshape(through, (ops.shape(signal)[0], -1)), axis=-1)
+                signal = signal + through - ops.stop_gradient(through)
+            # The optimizer sums gradients over replicas; each has the mean of its own part of the batch.
+            loss = self.augmentation.loss(augmented.draws, signal)
+            loss = loss / self.distribute_strategy.num_replicas_in_sync
+        gradients = dense(tape.gradient(loss, variables), variables)
+        self._updates[roles.AUGMENTATION].apply(gradients, variables, [due] * len(variables))
+
+    def _agreement(
+        self, augmented: Augmented, slopes: Sequence[Tensor | None], weights: Sequence[keras.Variable]
+    ) -> list[Tensor]:
+        """How much each training example turns the gradient `g` of its batch towards that of the held-out loss, `h`.
+
+        `<h - (<h, g> / <g, g>) g, g_i>`, in proportion to what the example's gradient `g_i` adds to the cosine of `g`
+        and `h`. Of `<h, g_i>` itself, how fast the held-out loss falls, images would get much for being hard.
+
+        Two passes at weights moved along that vector, with the same choices and dropout; all is put back.
+
+        Returns:
+            Shape `(batch,)`; and, if the policy learns through the inputs, the gradient of its mean for them.
+        """
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "A policy that learns from held-out examples must be searched on one replica. Received: "
+                f"{self.distribute_strategy.num_replicas_in_sync} replicas. Take direction='adversarial'."
+            )
+        put_back, inputs, y = self._saved_states(), augmented.inputs, augmented.labels
+        vector = dense(slopes, weights)
+
+        def losses() -> list[Tensor]:
+            put_back()
+            if augmented.tape is None:
+                return [self._per_example_loss(y, self.forward(inputs, training=True)[0])]
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                values = self._per_example_loss(y, self.forward(inputs, training=True)[0])
+                mean = ops.mean(values)
+            return [values, tape.gradient(mean, inputs)]
+
+        found = finite_difference_product(losses, weights, vector)
+        put_back()
+        return found
