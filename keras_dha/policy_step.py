@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_dha import roles
 from keras_dha.differentiated_model import DifferentiatedModel, dense
-from keras_dha.hypergradients import finite_difference_product
+from keras_dha.hypergradients import finite_difference_product, inner_product
 
 Tensor = Any
 
@@ -117,6 +117,10 @@ class PolicyStep(DifferentiatedModel):
             )
         put_back, inputs, y = self._saved_states(), augmented.inputs, augmented.labels
         vector = dense(slopes, weights)
+        if augmented.gradients:
+            own = dense(augmented.gradients, weights)
+            share = inner_product(vector, own) / ops.maximum(inner_product(own, own), 1e-30)
+            vector = [v - share * g for v, g in zip(vector, own)]
 
         def losses() -> list[Tensor]:
             put_back()
