@@ -1,6 +1,8 @@
-"""Gradients for what has none: steps, counts and thresholds."""
+"""Gradients for what has none: steps, counts and thresholds.
 
-from typing import Any
+Each is written as `value + slope * (x - constant(x))`, of which the last factor is 0 to the last bit. A custom gradient
+would keep tensors that TensorFlow loses in a conditional.
+"""
 
 from keras import ops
 
@@ -14,15 +16,7 @@ def as_of_identity(output: Tensor, images: Tensor) -> Tensor:
         output: What was made of the images by steps that have no gradient, or a wrong one; taken as a constant.
         images: Of the shape of `output`.
     """
-
-    @ops.custom_gradient
-    def identity(images: Tensor) -> tuple[Tensor, Any]:
-        def grad(*args: Any, upstream: Any = None) -> Tensor:
-            return args[0] if upstream is None else upstream
-
-        return ops.stop_gradient(output), grad
-
-    return identity(images)
+    return ops.stop_gradient(output) + (images - ops.stop_gradient(images))
 
 
 def along_secant(output: Tensor, images: Tensor, distance: Tensor) -> Tensor:
@@ -33,15 +27,7 @@ def along_secant(output: Tensor, images: Tensor, distance: Tensor) -> Tensor:
         images: Shape `(batch, height, width, channels)`.
         distance: How far from the identity each image was changed, shape `(batch,)`; where 0, the gradient is 0.
     """
-
-    @ops.custom_gradient
-    def as_it_is(output: Tensor, distance: Tensor) -> tuple[Tensor, Any]:
-        def grad(*args: Any, upstream: Any = None) -> tuple[Tensor, Tensor]:
-            upstream = args[0] if upstream is None else upstream
-            gone = ops.equal(distance, 0.0)
-            slope = (output - images) / per_image(ops.where(gone, 1.0, distance))
-            return upstream, ops.where(gone, 0.0, ops.sum(upstream * slope, axis=(1, 2, 3)))
-
-        return ops.copy(output), grad
-
-    return as_it_is(output, distance)
+    gone = ops.equal(distance, 0.0)
+    slope = (output - images) / per_image(ops.where(gone, 1.0, distance))
+    slope = ops.stop_gradient(ops.where(per_image(gone), 0.0, slope))
+    return output + slope * per_image(distance - ops.stop_gradient(distance))
