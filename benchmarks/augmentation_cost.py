@@ -5,6 +5,7 @@
 The all-3x3 NAS-Bench-201 network (C=16) on 32x32x3, batches of 64. Two comparisons, in turns, medians of the rounds:
 
 - steps of a `SearchModel` with the architecture given, with a policy (drawing, applying and learning it) and without;
+  from held-out examples it learns in every tenth step, else in each;
 - policies alone, each in a graph on the same batch, beside Keras's RandAugment of two operations. How often the graph
   was traced while the policy moved is printed, too.
 """
@@ -31,13 +32,20 @@ def medians(runs: Mapping[str, Callable[[int], float]], rounds: int, steps: int)
 def in_steps(arguments: argparse.Namespace) -> None:
     """Prints steps with and without a policy."""
     import keras_dha
-    from keras_dha.augmentation import PairPolicy
+    from keras_dha.augmentation import PairPolicy, RelaxedPolicy
     from keras_dha.data import PairedData
 
     x, y = make_data(32, 3)
     data = PairedData(x, y, batch_size=64, num_classes=10)
     runs = {}
-    for name, policy in (("without", None), ("with a PairPolicy", PairPolicy())):
+    policies = {
+        "without": None,
+        "with a PairPolicy": PairPolicy(),
+        "with a PairPolicy, held out": PairPolicy(direction="held_out", score="log_probability", temperature=None),
+        "with a RelaxedPolicy": RelaxedPolicy(direction="adversarial"),
+        "with a RelaxedPolicy, held out": RelaxedPolicy(),
+    }
+    for name, policy in policies.items():
         space = keras_dha.spaces.NASBench201Space((32, 32, 3), 10, channels=16, cells_per_stage=1)
         model = keras_dha.SearchModel(space, decisions=ALL_3X3, augmentation=policy, hyperparameters=None)
         model.compile()
@@ -45,7 +53,7 @@ def in_steps(arguments: argparse.Namespace) -> None:
         runs[name] = stepper(model, data.dataset)
     found = medians(runs, arguments.rounds, arguments.steps)
     for name, value in found.items():
-        print(f"a step {name:18} {1000 * value:7.2f} ms, {value / found['without'] - 1:+7.1%}")
+        print(f"a step {name:30} {1000 * value:7.2f} ms, {value / found['without'] - 1:+7.1%}")
 
 
 def alone(arguments: argparse.Namespace) -> None:
@@ -53,14 +61,16 @@ def alone(arguments: argparse.Namespace) -> None:
     import keras
     import tensorflow as tf
 
-    from keras_dha.augmentation import PairPolicy, RandAugment, TrivialAugment
+    from keras_dha.augmentation import PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment
 
     images = tf.constant(np.random.default_rng(0).random((64, 32, 32, 3), "float32"))
-    pair = PairPolicy()
-    pair.set_phase(settled=True)
+    pair, relaxed = PairPolicy(), RelaxedPolicy()
+    for policy in (pair, relaxed):
+        policy.set_phase(settled=True)
     layers = {
         "keras.layers.RandAugment": keras.layers.RandAugment(value_range=(0, 1), num_ops=2, factor=0.5),
         "PairPolicy": pair,
+        "RelaxedPolicy": relaxed,
         "RandAugment": RandAugment(),
         "TrivialAugment": TrivialAugment(),
     }
@@ -71,6 +81,7 @@ def alone(arguments: argparse.Namespace) -> None:
             started = time.perf_counter()
             for _ in range(steps):
                 pair.logits.assign_add(0.01 * tf.eye(14))
+                relaxed.choice.assign_add(0.01 * tf.eye(14)[None, :2])
                 out = function(images)
             float(out[0, 0, 0, 0])
             return (time.perf_counter() - started) / steps

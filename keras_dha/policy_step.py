@@ -48,9 +48,19 @@ class PolicyStep(DifferentiatedModel):
         # Pixels that the training part did not have, such as held-out ones, may lie outside of its range.
         images = ops.clip(images, 0.0, 1.0)
         with tf.GradientTape() as tape:
-            images, draws = self.augmentation.augment(images, training=True, **self._replica())
+            images, draws = self.augmentation.augment(images, training=True, **self._replica(), **self._learns())
             inputs = self.scaling.standardize(images)
         return Augmented(inputs, y, draws, tape if self._policy_learns_through_images else None)
+
+    def _learns(self) -> dict[str, Any]:
+        """Tells a policy that has gradients through its images when they are asked for."""
+        if not self._policy_learns_through_images:
+            return {}
+        return {"learns": self._hyperparameters_due() if self._policy_is_held_out else True}
+
+    def _hyperparameters_due(self) -> Tensor:
+        """Whether this is a step in which held-out examples are looked at."""
+        return ops.equal(self.steps % self.recipe.schedule.hyperparameters_every, 0)
 
     @property
     def _policy_learns_from_training(self) -> bool:

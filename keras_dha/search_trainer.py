@@ -115,7 +115,7 @@ class SearchTrainer(ArchitectureStep, PolicyStep):
             before: The weights before their step, as the units of their update.
             augmented: The training batch.
         """
-        due = ops.equal(self.steps % self.recipe.schedule.hyperparameters_every, 0)
+        due = self._hyperparameters_due()
         learning_rate, update, weights = self._learning_rate(), self._updates[roles.WEIGHT], parts[roles.WEIGHT]
         agrees = self._policy_is_held_out and augmented.draws is not None
 

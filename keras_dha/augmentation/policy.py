@@ -103,7 +103,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         """Told when the search begins and ends. Nothing is traced again."""
 
     def augment(
-        self, images: Tensor, training: bool = True, *, replica: Tensor = 0
+        self, images: Tensor, training: bool = True, *, replica: Tensor = 0, learns: Tensor | bool = True
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Augmented images, and what was drawn for them.
 
@@ -112,16 +112,17 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
             training: False: the images as they are, and no draws.
             replica: The number of this replica (`tf.distribute.get_replica_context().replica_id_in_sync_group`), so
                 that replicas draw different numbers.
+            learns: Whether what is learned moves in this step, and so needs its gradients.
 
         Returns:
-            Images of the same shape and dtype, and what `_draw` gave; empty if not training.
+            Images of the same shape and dtype, and what `_draw` gave, with `learns`; empty if not training.
         """
         if not training:
             return images, {}
         images = self._checked(images)
         dtype, images = images.dtype, ops.cast(images, "float32")
         streams = {use: ReplicaStream(stream, replica) for use, stream in self.streams.items()}
-        draws = self._draw(ops.shape(images)[0], streams)
+        draws = {"learns": learns, **self._draw(ops.shape(images)[0], streams)}
         for use, augmentation in zip(_names_of_base(self.base), self.base, strict=True):
             images = augmentation(images, streams[use])
         return ops.cast(self._apply(images, draws, streams["transform"]), dtype), draws

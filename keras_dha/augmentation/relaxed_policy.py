@@ -39,8 +39,8 @@ class RelaxedPolicy(AugmentationPolicy):
     agrees with that of held-out ones (`"held_out"`, as for `PairPolicy`). Where an operation says that it has no
     gradient for its strength, none is learned.
 
-    After the search, and in a policy that was loaded, both temperatures are taken to 0: one operation a stage, drawn
-    from `softmax(c)`, done with probability `p`.
+    In steps of the search in which nothing of it is learned, after the search, and in a policy that was loaded, both
+    temperatures are taken to 0: one operation a stage, drawn from `softmax(c)`, done with probability `p`.
 
     Args:
         operations: Names of registered transforms. Default: DHA's fourteen.
@@ -52,7 +52,7 @@ class RelaxedPolicy(AugmentationPolicy):
         direction: `"held_out"` (default), `"adversarial"` or `"cooperative"`.
         initial_probability: Of every operation at the start, between 0 and 1. Default 0.5.
         initial_strength: Of every operation at the start, between 0 and 1. Default 0.5.
-        **kwargs: Of `AugmentationPolicy`. `static_shapes` acts after the search; before, shapes are static.
+        **kwargs: Of `AugmentationPolicy`. `static_shapes` is for single operations; mixtures have static shapes.
 
     Raises:
         ValueError: As `AugmentationPolicy`, or if an argument is out of range.
@@ -153,7 +153,8 @@ class RelaxedPolicy(AugmentationPolicy):
             # Nothing learns from these. (A gradient through this branch makes TensorFlow warn of the other's types.)
             return ops.stop_gradient(apply_in_pairs(images, self.transforms, number, strengths, signs, **how))
 
-        return ops.cond(ops.greater(self.hard, 0.5), single, mixed)
+        mixes = ops.logical_and(draws["learns"], ops.less(self.hard, 0.5))
+        return ops.cond(mixes, mixed, single)
 
     def _mixture(self, images: Tensor, parts: Tensor, strength: Tensor, sign: Tensor, seed: Any) -> Tensor:
         out = images

@@ -41,6 +41,14 @@ def test_it_draws_single_operations_once_it_is_settled() -> None:
     assert abs((np.isclose(out, MANY, atol=1e-6).all(axis=(1, 2, 3))).mean() + inverted + flipped - 1.0) < 1e-3
 
 
+def test_it_draws_single_operations_in_steps_in_which_it_does_not_learn() -> None:
+    both = [with_choices(RelaxedPolicy(TONES, seed=0)) for _ in range(2)]
+    both[1].set_phase(settled=True)
+    waiting, settled = both[0].augment(IMAGES, learns=tf.constant(False))[0], both[1].augment(IMAGES)[0]
+    np.testing.assert_array_equal(waiting, settled)
+    assert np.abs(np.asarray(both[0].augment(IMAGES, learns=tf.constant(True))[0]) - settled).max() > 0.01
+
+
 @pytest.mark.parametrize("num_operations", [1, 2, 3])
 def test_cold_mixtures_are_single_operations(num_operations: int) -> None:
     cold = {"choice_temperature": 1e-4, "probability_temperature": 1e-4}
