@@ -1,7 +1,7 @@
 """The loss of a search, and its gradients."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -12,6 +12,14 @@ from keras_dha.layers import ImageScaling
 from keras_dha.relaxations import Relaxation
 
 Tensor = Any
+
+
+class MixedLabels(NamedTuple):
+    """Labels of images of which `share` is their own and the rest another one's of the batch, number `partner`."""
+
+    y: Any
+    partner: Tensor
+    share: Tensor
 
 
 class DifferentiatedModel(CompiledModel):
@@ -35,7 +43,12 @@ class DifferentiatedModel(CompiledModel):
     def _loss_of(self, inputs: Any, y: Any, sample_weight: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """The loss of a batch of scaled inputs, the outputs, and the weights of options."""
         y_pred, choice_weights = self.forward(inputs, training=True)
-        return self.compute_loss(inputs, y, y_pred, sample_weight, training=True), y_pred, choice_weights
+        if not isinstance(y, MixedLabels):
+            return self.compute_loss(inputs, y, y_pred, sample_weight, training=True), y_pred, choice_weights
+        weight = 1.0 if sample_weight is None else sample_weight
+        own = self.compute_loss(inputs, y.y, y_pred, y.share * weight, training=True)
+        others = ops.take(y.y, y.partner, axis=0)
+        return own + self._loss_object(others, y_pred, (1.0 - y.share) * weight), y_pred, choice_weights
 
     def _score(self, loss: Tensor, choice_weights: dict[str, Tensor]) -> Tensor:
         """`sg(loss - baseline) * log p`: its gradient is the score-function estimate of the drawn choices."""
@@ -80,10 +93,18 @@ class DifferentiatedModel(CompiledModel):
             return differentiate
         return tf.function(differentiate, autograph=False, experimental_attributes={"_noinline": True})
 
-    def _per_example_loss(self, y: Any, y_pred: Any) -> Tensor:
+    @property
+    def _loss_object(self) -> keras.losses.Loss:
         loss = keras.losses.get(self._compile_arguments["loss"])
-        values = loss.call(y, y_pred) if isinstance(loss, keras.losses.Loss) else loss(y, y_pred)
-        return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
+        return loss if isinstance(loss, keras.losses.Loss) else _FunctionLoss(loss)
+
+    def _per_example_losses(self, y: Any, y_pred: Any) -> list[Tensor]:
+        """The loss of each example, shape `(batch,)`; of mixed labels, those of its own one and of the other."""
+        if isinstance(y, MixedLabels):
+            labels = (y.y, ops.take(y.y, y.partner, axis=0))
+            return [values for part in labels for values in self._per_example_losses(part, y_pred)]
+        values = self._loss_object.call(y, y_pred)
+        return [ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)]
 
     @property
     def _relaxations(self) -> dict[str, Relaxation]:
@@ -136,6 +157,19 @@ class DifferentiatedModel(CompiledModel):
             for name in weights
         }
         return costs, ops.convert_to_numpy(outputs)
+
+
+def shared(values: Sequence[Tensor], y: Any) -> Tensor:
+    """A number for each example, from those of `_per_example_losses`, or of anything in their place."""
+    return y.share * values[0] + (1.0 - y.share) * values[1] if isinstance(y, MixedLabels) else values[0]
+
+
+class _FunctionLoss(keras.losses.Loss):
+    """The mean of a function's values."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        super().__init__(name="function_loss")
+        self.call = function
 
 
 def dense(gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:

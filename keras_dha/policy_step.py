@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_dha import roles
-from keras_dha.differentiated_model import DifferentiatedModel, dense
+from keras_dha.differentiated_model import DifferentiatedModel, MixedLabels, dense, shared
 from keras_dha.hypergradients import finite_difference_product, inner_product
 
 Tensor = Any
@@ -21,7 +21,7 @@ class Augmented:
 
     Attributes:
         inputs: Scaled, augmented.
-        labels: As they came.
+        labels: As they came, or `MixedLabels`.
         draws: What the policy drew; None if there is none.
         tape: Has seen how the policy made the inputs, if it learns through them.
         gradients: Of the batch's loss for the weights, when they are known.
@@ -50,6 +50,8 @@ class PolicyStep(DifferentiatedModel):
         with tf.GradientTape() as tape:
             images, draws = self.augmentation.augment(images, training=True, **self._replica(), **self._learns())
             inputs = self.scaling.standardize(images)
+        if "share" in draws:
+            y = MixedLabels(y, draws["partner"], draws["share"])
         return Augmented(inputs, y, draws, tape if self._policy_learns_through_images else None)
 
     def _learns(self) -> dict[str, Any]:
@@ -80,8 +82,8 @@ class PolicyStep(DifferentiatedModel):
         augmented: Augmented,
         variables: Sequence[keras.Variable],
         due: Tensor | bool,
-        values: Tensor,
-        slopes: Tensor | None = None,
+        values: Sequence[Tensor],
+        slopes: Tensor | None,
     ) -> None:
         """One step of the policy.
 
@@ -89,13 +91,13 @@ class PolicyStep(DifferentiatedModel):
             augmented: The training batch.
             variables: Of the policy.
             due: Whether to take the step.
-            values: A number for each example: its loss, or how it agrees with the held-out ones.
+            values: A number for each example: its loss, or how it agrees with the held-out ones; of mixed labels two.
             slopes: The gradients of their mean for the inputs, if the policy learns through these.
         """
         if self.augmentation is None or not variables:
             return
         with augmented.tape or tf.GradientTape() as tape:
-            signal = ops.stop_gradient(values)
+            signal = shared([ops.stop_gradient(value) for value in values], augmented.labels)
             if augmented.tape is not None:
                 number = ops.cast(ops.shape(signal)[0], "float32")
                 through = number * ops.cast(augmented.inputs, "float32") * ops.stop_gradient(slopes)
@@ -109,7 +111,7 @@ class PolicyStep(DifferentiatedModel):
 
     def _agreement(
         self, augmented: Augmented, slopes: Sequence[Tensor | None], weights: Sequence[keras.Variable]
-    ) -> list[Tensor]:
+    ) -> tuple[list[Tensor], Tensor | None]:
         """How much each training example turns the gradient `g` of its batch towards that of the held-out loss, `h`.
 
         `<h - (<h, g> / <g, g>) g, g_i>`, in proportion to what the example's gradient `g_i` adds to the cosine of `g`
@@ -118,7 +120,8 @@ class PolicyStep(DifferentiatedModel):
         Two passes at weights moved along that vector, with the same choices and dropout; all is put back.
 
         Returns:
-            Shape `(batch,)`; and, if the policy learns through the inputs, the gradient of its mean for them.
+            Shape `(batch,)`, of mixed labels for both; and the gradient of their mean for the inputs, if the policy
+            learns through these.
         """
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise ValueError(
@@ -135,13 +138,13 @@ class PolicyStep(DifferentiatedModel):
         def losses() -> list[Tensor]:
             put_back()
             if augmented.tape is None:
-                return [self._per_example_loss(y, self.forward(inputs, training=True)[0])]
+                return self._per_example_losses(y, self.forward(inputs, training=True)[0])
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
-                values = self._per_example_loss(y, self.forward(inputs, training=True)[0])
-                mean = ops.mean(values)
-            return [values, tape.gradient(mean, inputs)]
+                values = self._per_example_losses(y, self.forward(inputs, training=True)[0])
+                mean = ops.mean(shared(values, y))
+            return [*values, tape.gradient(mean, inputs)]
 
         found = finite_difference_product(losses, weights, vector)
         put_back()
-        return found
+        return (found, None) if augmented.tape is None else (found[:-1], found[-1])

@@ -11,6 +11,7 @@ from keras import ops
 from keras_dha import roles
 from keras_dha.architecture_step import ArchitectureStep
 from keras_dha.compiled_model import has_schedule
+from keras_dha.differentiated_model import MixedLabels
 from keras_dha.hyperparameters import WeightDecay, WeightStep
 from keras_dha.layers.shared_graphs import reading_all
 from keras_dha.policy_step import Augmented, PolicyStep
@@ -35,7 +36,7 @@ class SearchTrainer(ArchitectureStep, PolicyStep):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data["train"] if paired else data)
         held_out = data.get("held_out") if paired else None
         augmented = self._augment(x, y)
-        inputs = augmented.inputs
+        batch = (augmented.inputs, augmented.labels, sample_weight)
         parts = roles.partition(self.trainable_variables)
         trained = parts[roles.WEIGHT] + ([] if self._settled_in_graph else parts[roles.ARCHITECTURE])
         count = len(parts[roles.WEIGHT])
@@ -43,13 +44,13 @@ class SearchTrainer(ArchitectureStep, PolicyStep):
         due = self._architecture_due()
         bilevel = self._is_bilevel
         if bilevel and not self._settled_in_graph:
-            outer = self._outer_gradients((inputs, y, sample_weight), held_out, differentiate, parts, due)
+            outer = self._outer_gradients(batch, held_out, differentiate, parts, due)
             self._update_architecture(outer, parts[roles.ARCHITECTURE], due)
-        gradients, loss, y_pred, choice_weights, slopes = differentiate(inputs, y, sample_weight)
+        gradients, loss, y_pred, choice_weights, slopes = differentiate(*batch)
         if not bilevel:
             self._follow(loss)
         if self._policy_learns_from_training:
-            losses = self._per_example_loss(y, y_pred)
+            losses = self._per_example_losses(augmented.labels, y_pred)
             self._update_policy(augmented, parts[roles.AUGMENTATION], True, losses, slopes)
         if not self._settled_in_graph and not bilevel:
             self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE], due)
@@ -119,21 +120,16 @@ class SearchTrainer(ArchitectureStep, PolicyStep):
         learning_rate, update, weights = self._learning_rate(), self._updates[roles.WEIGHT], parts[roles.WEIGHT]
         agrees = self._policy_is_held_out and augmented.draws is not None
 
-        def measured() -> list[Tensor]:
+        def measured() -> tuple[Any, ...]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             gradients, loss, *unread = differentiate(self.scaling(x) if self.scaling else x, y, sample_weight)
             loss, slopes = reading_all(loss, [gradients[len(weights) :], *unread]), gradients[: len(weights)]
             after = [ops.convert_to_tensor(unit) for unit in update.units]
             step = WeightStep(update.representatives, update.joined(slopes, weights), before, after, learning_rate)
-            agreement = self._agreement(augmented, slopes, weights) if agrees else []
-            return [loss, *(part.hypergradient(step) for part in self.learned), *agreement]
+            agreement = self._agreement(augmented, slopes, weights) if agrees else ()
+            return loss, [part.hypergradient(step) for part in self.learned], agreement
 
-        nothing = [ops.zeros(())] * (1 + len(self.learned))
-        if agrees:
-            nothing += [ops.zeros(ops.shape(augmented.inputs)[:1])]
-            nothing += [] if augmented.tape is None else [ops.zeros_like(augmented.inputs)]
-        loss, *found = tf.cond(due, measured, lambda: nothing)
-        found, agreement = found[: len(self.learned)], found[len(self.learned) :]
+        loss, found, agreement = tf.cond(due, measured, lambda: self._nothing_measured(augmented, agrees))
         thetas = [part.theta for part in self.learned]
         self._updates[roles.HYPERPARAMETER].apply(found, thetas, [due] * len(thetas))
         for part in self.learned:
@@ -141,6 +137,13 @@ class SearchTrainer(ArchitectureStep, PolicyStep):
         if agrees:
             self._update_policy(augmented, parts[roles.AUGMENTATION], due, *agreement)
         self._log_held_out(loss, due)
+
+    def _nothing_measured(self, augmented: Augmented, agrees: bool) -> tuple[Any, ...]:
+        """Zeros in the place of what held-out examples say."""
+        none = ops.zeros(ops.shape(augmented.inputs)[:1]) if agrees else None
+        values = [none] * (2 if isinstance(augmented.labels, MixedLabels) else 1)
+        slopes = None if augmented.tape is None else ops.zeros_like(augmented.inputs)
+        return ops.zeros(()), [ops.zeros(()) for _ in self.learned], (values, slopes) if agrees else ()
 
     def average_replicas(self) -> None:
         """Makes moving statistics, which each replica moves by itself, the mean of all replicas; outside of graphs."""

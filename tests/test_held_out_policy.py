@@ -45,12 +45,12 @@ def test_agreement_is_the_inner_product_of_gradients_and_changes_nothing() -> No
     vector = [np.random.default_rng(i).normal(size=w.shape).astype("float32") for i, w in enumerate(weights)]
     before = [np.array(variable) for variable in model.network.variables]
     found = tf.function(
-        lambda: model._agreement(Augmented(tf.constant(x), y), [tf.constant(v) for v in vector], weights)[0]
+        lambda: model._agreement(Augmented(tf.constant(x), y), [tf.constant(v) for v in vector], weights)[0][0]
     )()
     for variable, value in zip(model.network.variables, before):
         np.testing.assert_array_equal(variable, value)
     with tf.GradientTape() as tape:
-        losses = model._per_example_loss(y, model.network(x, training=True)[0])
+        losses = model._per_example_losses(y, model.network(x, training=True)[0])[0]
     rows = tape.jacobian(losses, [w.value for w in weights])
     exact = sum(np.sum(np.asarray(row) * v, axis=tuple(range(1, v.ndim + 1))) for row, v in zip(rows, vector))
     np.testing.assert_allclose(found, exact, rtol=2e-2, atol=2e-2 * np.abs(exact).max())
@@ -63,14 +63,14 @@ def test_agreement_is_that_of_directions() -> None:
     model.network.layers[-2].rate = 0.0
     x, y, weights = X[:6].astype("float32") / 255, Y[:6], model.network.trainable_variables
     with tf.GradientTape() as tape:
-        losses = model._per_example_loss(y, model.network(x, training=True)[0])
+        losses = model._per_example_losses(y, model.network(x, training=True)[0])[0]
     rows = tape.jacobian(losses, [w.value for w in weights])
     rows = np.concatenate([np.reshape(row, (6, -1)) for row in rows], axis=1)
     rng = np.random.default_rng(0)
     held_out = [tf.constant(rng.normal(size=w.shape), "float32") for w in weights]
     mean = tf.split(rows.mean(axis=0), [int(np.prod(w.shape)) for w in weights])
     batch = Augmented(x, y, gradients=[tf.reshape(part, w.shape) for part, w in zip(mean, weights)])
-    (found,) = model._agreement(batch, held_out, weights)
+    (found,), _ = model._agreement(batch, held_out, weights)
     flat = np.concatenate([np.ravel(v) for v in held_out])
     own = rows.mean(axis=0)
     exact = rows @ (flat - own * (flat @ own) / (own @ own))
@@ -85,12 +85,12 @@ def test_agreement_has_a_gradient_through_the_images() -> None:
     x, y, weights = tf.constant(X[:5].astype("float32") / 255), Y[:5], model.network.trainable_variables
     vector = [np.random.default_rng(i).normal(size=w.shape).astype("float32") for i, w in enumerate(weights)]
     batch = Augmented(x, y, draws={}, tape=tf.GradientTape())
-    values, slopes = model._agreement(batch, [tf.constant(v) for v in vector], weights)
+    (values,), slopes = model._agreement(batch, [tf.constant(v) for v in vector], weights)
     assert values.shape == (5,)
     with tf.GradientTape() as outer:
         outer.watch(x)
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(model._per_example_loss(y, model.network(x, training=True)[0]))
+            loss = tf.reduce_mean(model._per_example_losses(y, model.network(x, training=True)[0])[0])
         product = sum(tf.reduce_sum(g * v) for g, v in zip(tape.gradient(loss, weights), vector))
     exact = np.asarray(outer.gradient(product, x))
     np.testing.assert_allclose(slopes, exact, rtol=5e-2, atol=2e-2 * np.abs(exact).max())
@@ -125,8 +125,8 @@ def test_choices_and_dropout_are_drawn_alike_on_both_sides(seed: int) -> None:
     nothing = [tf.zeros(w.shape) for w in weights]
     small = [tf.constant(1e-3 * np.ones(w.shape, "float32")) for w in weights]
     model.compile()
-    np.testing.assert_array_equal(model._agreement(batch, nothing, weights)[0], np.zeros(5))
-    one, same = (model._agreement(batch, small, weights)[0] for _ in range(2))
+    np.testing.assert_array_equal(model._agreement(batch, nothing, weights)[0][0], np.zeros(5))
+    one, same = (model._agreement(batch, small, weights)[0][0] for _ in range(2))
     np.testing.assert_array_equal(one, same)
 
 

@@ -11,10 +11,10 @@
 # %% [markdown]
 # # Learn an augmentation policy
 #
-# Which changes of a picture help depends on the data, and on what the network will meet: a digit that may stand anywhere
-# asks for shifted training pictures; one upside down may be another digit. Here a policy is learned while a network of
-# your own trains, from a few held-out pictures of the kind that it is for. Then it is put in words, looked at, and mapped
-# over a data set.
+# Which changes of a picture help depends on the data, and on what the network will meet: a digit that may stand
+# anywhere asks for shifted training pictures; one upside down may be another digit. Here a policy is learned while a
+# network of your own trains, from a few held-out pictures of the kind that it is for. Then it is put in words, looked
+# at, and mapped over a data set.
 #
 # Install with `pip install '.[all]'` in a checkout. Set the environment variable `KERAS_DHA_TINY=1` to run everything
 # in a minute or so, just to see that it runs.
@@ -62,8 +62,8 @@ held_out_images, test_images = moved(images[held_out]), moved(images[test])
 # %% [markdown]
 # ## A network of your own
 #
-# Any functional or `Sequential` model of one output will do. If it is compiled, its optimizer, loss and metrics are taken
-# over.
+# Any functional or `Sequential` model of one output will do. If it is compiled, its optimizer, loss and metrics are
+# taken over.
 
 
 # %%
@@ -82,9 +82,9 @@ def network():
 # %% [markdown]
 # ## Search while it trains
 #
-# All operations begin alike, each done half of the time where it is chosen, at half of its strength. In the first half of
-# the fit the policy learns: operations gain whose pictures make the training gradient point where the held-out one does.
-# In the second half the network goes on with what was learned.
+# All operations begin alike, each done half of the time where it is chosen, at half of its strength. In the first half
+# of the fit the policy learns: operations gain whose pictures make the training gradient point where the held-out one
+# does. In the second half the network goes on with what was learned.
 
 # %%
 operations = ("Identity", "Rotate", "Scale", "ShearX", "TranslateXRel", "TranslateYRel", "FlipX", "FlipY", "Invert")

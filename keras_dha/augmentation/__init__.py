@@ -15,6 +15,7 @@ from keras_dha.augmentation.geometric_transforms import (
     TranslateYRel,
 )
 from keras_dha.augmentation.load_policy import load
+from keras_dha.augmentation.mixing import CutMix, Mixing, MixUp
 from keras_dha.augmentation.pair_policy import DHA_OPERATIONS as DHA_OPERATIONS
 from keras_dha.augmentation.pair_policy import PairPolicy
 from keras_dha.augmentation.policy import AugmentationPolicy
@@ -33,6 +34,7 @@ __all__ = [
     "Color",
     "Contrast",
     "Crop",
+    "CutMix",
     "Cutout",
     "Equalize",
     "FlipX",
@@ -42,6 +44,8 @@ __all__ = [
     "HorizontalFlip",
     "Identity",
     "Invert",
+    "MixUp",
+    "Mixing",
     "Noise",
     "PairPolicy",
     "Posterize",

@@ -179,14 +179,19 @@ class PairPolicy(AugmentationPolicy):
                 "loss needs the draws of a call in training. "
                 f"Received: draws with the keys {sorted(draws)}. Take them from augment(images, training=True)."
             )
-        values = ops.stop_gradient(ops.cast(signal, "float32"))
+        signal = ops.cast(signal, "float32")
         if self.direction == "held_out":
-            values = (values - ops.mean(values)) / ops.maximum(ops.std(values), 1e-12)
+            signal = signal / ops.maximum(ops.stop_gradient(ops.std(signal)), 1e-12)
+        values = ops.stop_gradient(signal)
+        if self.direction == "held_out":
+            values = values - ops.mean(values)
         log_probability = ops.take(ops.reshape(self._log_probabilities(), (-1,)), draws["pair"], axis=0)
         if self.score == "probability":
             reward = ops.mean(values * ops.exp(log_probability))
         else:
             reward = ops.mean((values - ops.mean(values)) * log_probability)
+        if self.learns_through_images:
+            reward = reward + ops.mean(signal)
         return reward if self.direction == "cooperative" else -reward
 
     def _log_probabilities(self) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_dha.augmentation.basic_augmentation import BasicAugmentation
+from keras_dha.augmentation.mixing import Mixing
 from keras_dha.augmentation.random_stream import ReplicaStream, fresh_seed, stream_seed
 from keras_dha.augmentation.resampling import Fill, is_fill
 from keras_dha.augmentation.transform import Tensor, transforms_named
@@ -26,6 +27,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         operations: Names of registered transforms.
         mapping: As in `Transform`.
         base: `BasicAugmentation`s that come first, such as `(Crop(), HorizontalFlip())`.
+        mixing: What comes last, `MixUp(...)` or `CutMix(...)`; None: nothing is mixed.
         fill: What geometric operations show outside of an image: its mirror image (`"reflect"`), a number in [0, 1], or
             one for each channel.
         static_shapes: True runs every operation on every image, in static shapes: for XLA and TPU.
@@ -37,7 +39,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
     Call arguments:
         images: Floating point in [0, 1], or uint8, shape `(batch, height, width, channels)`, or one image without
             `batch`.
-        labels: Anything; handed through.
+        labels: Anything; handed through. With `mixing`, one-hot, floats of shape `(batch, num_classes)`; mixed, too.
         training: False: the images as they are.
 
     Output:
@@ -54,6 +56,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         mapping: str = "monotone",
         *,
         base: Sequence[BasicAugmentation] = (),
+        mixing: Mixing | None = None,
         fill: Fill = "reflect",
         static_shapes: bool = False,
         seed: int | None = None,
@@ -72,10 +75,13 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
                 "fill must be 'reflect', or in [0, 1]. "
                 f"Received: fill={fill!r}. Give 'reflect', a number, or one for each channel."
             )
+        if not isinstance(mixing, Mixing | None):
+            raise ValueError(f"mixing must be a Mixing, or None. Received: mixing={mixing!r}. For example MixUp(0.5).")
         self.transforms = transforms_named(operations, mapping)
         self.operations = tuple(operations)
         self.mapping = mapping
         self.base = tuple(base)
+        self.mixing = mixing
         self.fill: Fill = fill if isinstance(fill, str) else np.asarray(fill, "float64").tolist()
         self.static_shapes = static_shapes
         self.seed = seed
@@ -86,7 +92,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
                 f"Received: data_format={data_format!r}. Give one of them, or None."
             )
         root = fresh_seed(seed)
-        uses = [*draws, "transform", *_names_of_base(self.base)]
+        uses = [*draws, "transform", *_names_of_base(self.base), *(["mixing"] if mixing else [])]
         self.streams = {use: keras.random.SeedGenerator(stream_seed(root, use)) for use in uses}
 
     @property
@@ -96,8 +102,8 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
 
     @property
     def learns_through_images(self) -> bool:
-        """Whether what is learned has a gradient through the images that `augment` gives."""
-        return False
+        """Whether something that is learned has a gradient through the images that `augment` gives."""
+        return self.mixing is not None and self.mixing.learned
 
     def set_phase(self, settled: bool) -> None:
         """Told when the search begins and ends. Nothing is traced again."""
@@ -115,7 +121,8 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
             learns: Whether what is learned moves in this step, and so needs its gradients.
 
         Returns:
-            Images of the same shape and dtype, and what `_draw` gave, with `learns`; empty if not training.
+            Images of the same shape and dtype, and what `_draw` gave, with `learns`; empty if not training. If images
+            are mixed, `partner`, the number of the other image of each, and `share`, how much of it is its own.
         """
         if not training:
             return images, {}
@@ -125,7 +132,12 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         draws = {"learns": learns, **self._draw(ops.shape(images)[0], streams)}
         for use, augmentation in zip(_names_of_base(self.base), self.base, strict=True):
             images = augmentation(images, streams[use])
-        return ops.cast(self._apply(images, draws, streams["transform"]), dtype), draws
+        images = self._apply(images, draws, streams["transform"])
+        if self.mixing is not None:
+            mixed = self.mixing.draw(ops.shape(images)[0], streams["mixing"])
+            images, share = self.mixing.mix(images, mixed)
+            draws = {**draws, "partner": mixed["partner"], "share": share}
+        return ops.cast(images, dtype), draws
 
     @abc.abstractmethod
     def _draw(self, batch: Tensor, streams: Streams) -> dict[str, Tensor]:
@@ -162,8 +174,8 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         """
 
     def summary(self, count: int = 10, print_fn: Callable[[str], Any] = print) -> None:
-        """Prints `sentences`, one a line."""
-        for sentence in self.sentences(count):
+        """Prints `sentences`, one a line, and how images are mixed."""
+        for sentence in [*self.sentences(count), *([self.mixing.sentence()] if self.mixing else [])]:
             print_fn(sentence)
 
     @classmethod
@@ -173,21 +185,30 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
 
     def call(self, images: Tensor, labels: Any = None, training: bool | None = True) -> Any:
         """The augmented images, and the labels if there are any."""
-        images = self._augmented(ops.convert_to_tensor(images)) if training else images
+        draws: Mapping[str, Tensor] = {}
+        if training:
+            images, draws = self._augmented(ops.convert_to_tensor(images))
+        if "share" in draws:
+            labels = _mixed_labels(labels, draws)
         return images if labels is None else (images, labels)
 
-    def _augmented(self, images: Tensor) -> Tensor:
+    def _augmented(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         dtype, alone = keras.backend.standardize_dtype(images.dtype), len(images.shape) == 3
         if dtype == "uint8":
             images = ops.cast(images, "float32") / 255.0
         elif "float" in dtype:
             images = _in_range(images)
+        if alone and self.mixing is not None:
+            raise ValueError(
+                "Images must come in batches to be mixed. "
+                f"Received: shape={tuple(images.shape)}. Map the policy over a dataset after batch()."
+            )
         images = images[None] if alone else images
         first = self.data_format == "channels_first" and len(images.shape) == 4
-        out = self.augment(ops.transpose(images, (0, 2, 3, 1)) if first else images)[0]
+        out, draws = self.augment(ops.transpose(images, (0, 2, 3, 1)) if first else images)
         out = ops.transpose(out, (0, 3, 1, 2)) if first else out
         out = out[0] if alone else out
-        return ops.cast(ops.round(255.0 * out), "uint8") if dtype == "uint8" else out
+        return (ops.cast(ops.round(255.0 * out), "uint8") if dtype == "uint8" else out), draws
 
     def _checked(self, images: Tensor) -> Tensor:
         images = ops.convert_to_tensor(images)
@@ -212,7 +233,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
 
     def load_own_variables(self, store: Any) -> None:
         """Reads what `save_own_variables` stored; a stream that is not there keeps its state."""
-        for number, variable in enumerate(self.weights):
+        for number, variable in enumerate([*self._trainable_variables, *self._non_trainable_variables]):
             variable.assign(store[str(number)])
         for use, stream in self.streams.items():
             if use in store:
@@ -230,6 +251,7 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
             "operations": list(self.operations),
             "mapping": self.mapping,
             "base": [keras.saving.serialize_keras_object(augmentation) for augmentation in self.base],
+            "mixing": None if self.mixing is None else keras.saving.serialize_keras_object(self.mixing),
             "fill": self.fill,
             "static_shapes": self.static_shapes,
             "seed": self.seed,
@@ -240,7 +262,21 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """A new policy from what `get_config` returned."""
         base = [keras.saving.deserialize_keras_object(augmentation) for augmentation in config.get("base", ())]
-        return cls(**{**config, "base": base})
+        mixing = config.get("mixing")
+        mixing = None if mixing is None else keras.saving.deserialize_keras_object(mixing)
+        return cls(**{**config, "base": base, "mixing": mixing})
+
+
+def _mixed_labels(labels: Any, draws: Mapping[str, Tensor]) -> Tensor:
+    labels = None if labels is None else ops.convert_to_tensor(labels)
+    if labels is None or len(labels.shape) != 2 or "float" not in keras.backend.standardize_dtype(labels.dtype):
+        received = "no labels" if labels is None else f"labels of shape {labels.shape} and type {labels.dtype}"
+        raise ValueError(
+            "Labels must be given where images are mixed, and be one-hot: floats of shape (batch, num_classes). "
+            f"Received: {received}. Give keras.ops.one_hot(labels, num_classes), or a policy without mixing."
+        )
+    share = ops.cast(draws["share"], labels.dtype)[:, None]
+    return share * labels + (1.0 - share) * ops.take(labels, draws["partner"], axis=0)
 
 
 def _in_range(images: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_dha.augmentation.basic_augmentation import BasicAugmentation
+from keras_dha.augmentation.mixing import Mixing
 from keras_dha.augmentation.policy import AugmentationPolicy
 
 VERSION = 1
@@ -29,6 +30,7 @@ def policy_to_data(policy: AugmentationPolicy, arguments: Sequence[str]) -> dict
             {"name": keras.saving.get_registered_name(type(augmentation)), "config": augmentation.get_config()}
             for augmentation in policy.base
         ],
+        "mixing": _mixing_to_data(policy.mixing),
     }
 
 
@@ -60,7 +62,10 @@ def read_policy(
     names = (*_COMMON, *arguments)
     if missing := sorted({*names, *learned, "base"} - set(policy)):
         raise ValueError(f"A policy must be whole. Received: missing={missing}. Give what policy() returned.")
-    return {**{name: policy[name] for name in names}, "base": [_augmentation(entry) for entry in policy["base"]]}
+    base = [_registered(entry, BasicAugmentation, "base") for entry in policy["base"]]
+    mixing = policy.get("mixing")
+    mixing = None if mixing is None else _registered(mixing, Mixing, "mixing")
+    return {**{name: policy[name] for name in names}, "base": base, "mixing": mixing}
 
 
 def distribution(values: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -90,13 +95,21 @@ def distribution(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     return probabilities
 
 
-def _augmentation(entry: Any) -> BasicAugmentation:
+def _mixing_to_data(mixing: Mixing | None) -> dict[str, Any] | None:
+    """What is learned of it is in the strength; who goes on learning starts there."""
+    if mixing is None:
+        return None
+    config = {"strength": float(mixing.strength()), "learned": mixing.learned}
+    return {"name": keras.saving.get_registered_name(type(mixing)), "config": config}
+
+
+def _registered(entry: Any, kind: type[Any], name: str) -> Any:
     # Registered classes only: data must not be able to import a module.
-    name = entry.get("name") if isinstance(entry, Mapping) else None
-    found = keras.saving.get_registered_object(name) if isinstance(name, str) else None
-    if not isinstance(found, type) or not issubclass(found, BasicAugmentation):
+    known = entry.get("name") if isinstance(entry, Mapping) else None
+    found = keras.saving.get_registered_object(known) if isinstance(known, str) else None
+    if not isinstance(found, type) or not issubclass(found, kind):
         raise ValueError(
-            "A policy's base must name registered BasicAugmentations. "
-            f"Received: base entry {entry!r}. Import the module that registers it first."
+            f"A policy's {name} must name registered {kind.__name__}s. "
+            f"Received: {name} entry {entry!r}. Import the module that registers it first."
         )
-    return found.from_config(dict(entry.get("config", {})))
+    return found(**dict(entry.get("config", {})))

@@ -68,11 +68,11 @@ class Cutout(RandomTransform):
             side: Of each square, in pixels, `(batch,)`.
         """
         height, width = ops.shape(images)[1:3]
-        rows, columns = _covered(center[:, :1], side, height), _covered(center[:, 1:], side, width)
+        rows, columns = covered(center[:, :1], side, height), covered(center[:, 1:], side, width)
         return images + rows[:, :, None, None] * columns[:, None, :, None] * (self.fill - images)
 
 
-def _covered(center: Tensor, length: Tensor, size: Tensor) -> Tensor:
+def covered(center: Tensor, length: Tensor, size: Tensor) -> Tensor:
     """The part of each pixel of a line that a segment covers, `(batch, size)`, from its center `(batch, 1)`."""
     first, half = ops.arange(size, dtype="float32")[None], 0.5 * length[:, None]
     low, high = ops.maximum(first, center - half), ops.minimum(first + 1.0, center + half)

@@ -139,7 +139,7 @@ class RelaxedPolicy(AugmentationPolicy):
 
         def mixed() -> Tensor:
             logits = choice if self.choice_temperature is None else noisy / self.choice_temperature
-            parts = ops.softmax(logits, axis=-1) * ops.sigmoid(happens / self.probability_temperature)
+            parts = _softmax(logits) * ops.sigmoid(happens / self.probability_temperature)
             out = images
             for stage in range(self.num_operations):
                 out = self._mixture(out, parts[:, stage], strength[:, stage], draws["sign"][:, stage], seed)
@@ -187,7 +187,7 @@ class RelaxedPolicy(AugmentationPolicy):
         return -ops.sum(ops.exp(log_p) * log_p) / self.num_sub_policies
 
     def _values(self) -> dict[str, np.ndarray]:
-        learned = (ops.softmax(self.choice, axis=-1), ops.sigmoid(self.probability), ops.sigmoid(self.strength))
+        learned = (_softmax(self.choice), ops.sigmoid(self.probability), ops.sigmoid(self.strength))
         return {name: ops.convert_to_numpy(value) for name, value in zip(_LEARNED, learned)}
 
     def sentences(self, count: int = 10) -> list[str]:
@@ -244,6 +244,11 @@ def _check(valid: bool, name: str, value: Any, must: str) -> None:
 def _logit(values: Any) -> Any:
     values = np.clip(np.asarray(values, "float64"), 1e-7, 1.0 - 1e-7)
     return np.log(values / (1.0 - values))
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Over the last axis. Keras's own warns where a policy has a single operation."""
+    return ops.exp(ops.log_softmax(logits, axis=-1))
 
 
 def _at(values: Tensor, position: Tensor) -> Tensor:
