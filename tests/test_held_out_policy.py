@@ -117,6 +117,20 @@ def test_a_policy_learns_through_its_images_until_it_is_settled(direction: str) 
     assert not [layer for layer in model.derive().layers if "policy" in layer.name]
 
 
+def test_a_policy_for_spectrograms() -> None:
+    # Decibels, time by frequency, scaled to [0, 1] and back: shifts and gaps make sense, turns do not.
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(-40.0, 20.0, (48, 20, 9, 1)).astype("float32"), np.arange(48) % 3
+    x[np.arange(48), :, 3 * y] += 60.0
+    inputs = keras.Input((20, 9, 1))
+    seen = keras.layers.Flatten()(keras.layers.Rescaling(0.02, 0.8)(inputs))
+    own = RelaxedPolicy(("Identity", "TranslateXRel", "TranslateYRel", "Cutout"), seed=0)
+    model = SearchModel(keras.Model(inputs, keras.layers.Dense(3)(seen)), augmentation=own, schedule=SEARCH, seed=0)
+    fit(model, x, y, held_out=0.25)
+    assert np.abs(np.asarray(model.policy()["strengths"]) - 0.5).max() > 0
+    np.testing.assert_allclose(model.derive().predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_choices_and_dropout_are_drawn_alike_on_both_sides(seed: int) -> None:
     model = search_model(augmentation=policy(), hyperparameters=None, relaxation=OneHotSample(), seed=seed)

@@ -286,7 +286,7 @@ def _in_range(images: Tensor) -> Tensor:
         if values.size and not (values.min() >= 0.0 and values.max() <= 1.0):
             raise ValueError(
                 "Images of floats must lie in [0, 1]. "
-                f"Received: images from {values.min():g} to {values.max():g}. Divide by 255, or give bytes."
+                f"Received: images from {values.min():g} to {values.max():g}. Scale them; or give bytes, from 0 to 255."
             )
         return images
     return ops.clip(images, 0.0, 1.0)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dha.augmentation.transform import Tensor, Transform, per_image, register_transform
+from keras_dha.augmentation.transform import Tensor, Transform, checked_strength, per_image, register_transform
 
 
 class RandomTransform(Transform):
@@ -22,7 +22,7 @@ class RandomTransform(Transform):
     def __call__(self, images: Tensor, strength: Tensor, sign: Tensor | None = None, *, seed: Any = None) -> Tensor:
         """The transformed images."""
         sign = ops.ones_like(strength) if sign is None else sign
-        return self.apply(images, self.argument(strength, sign), seed)
+        return self.apply(images, self.argument(checked_strength(strength), sign), seed)
 
     @abc.abstractmethod
     def apply(self, images: Tensor, argument: Tensor, seed: Any = None) -> Tensor:

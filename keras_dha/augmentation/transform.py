@@ -4,6 +4,7 @@ import abc
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 from keras import ops
 
 Tensor = Any
@@ -33,7 +34,7 @@ class Transform(abc.ABC):
         That of `images`, in [0, 1].
 
     Raises:
-        ValueError: If `mapping` is unknown.
+        ValueError: If `mapping` is unknown; or strengths are out of range, where their values are known: eagerly.
 
     Attributes:
         two_sided: Whether `sign` has a meaning.
@@ -61,7 +62,7 @@ class Transform(abc.ABC):
     def __call__(self, images: Tensor, strength: Tensor, sign: Tensor | None = None, *, seed: Any = None) -> Tensor:
         """The transformed images."""
         sign = ops.ones_like(strength) if sign is None else sign
-        return self.apply(images, self.argument(strength, sign))
+        return self.apply(images, self.argument(checked_strength(strength), sign))
 
     @abc.abstractmethod
     def argument(self, strength: Tensor, sign: Tensor) -> Tensor:
@@ -70,6 +71,18 @@ class Transform(abc.ABC):
     @abc.abstractmethod
     def apply(self, images: Tensor, argument: Tensor) -> Tensor:
         """The transformed images, in [0, 1]."""
+
+
+def checked_strength(strength: Tensor) -> Tensor:
+    """The strengths; an error if they are known to lie outside of [0, 1]."""
+    if isinstance(strength, np.ndarray) or getattr(strength, "numpy", None) is not None:
+        values = ops.convert_to_numpy(strength)
+        if values.size and not (values.min() >= 0.0 and values.max() <= 1.0):
+            raise ValueError(
+                "Strengths must lie in [0, 1]. "
+                f"Received: strengths from {values.min():g} to {values.max():g}. Directions are the sign's: sign=-1."
+            )
+    return strength
 
 
 TRANSFORMS: dict[str, type[Transform]] = {}

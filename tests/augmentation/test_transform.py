@@ -51,6 +51,25 @@ def test_range_shape_and_type_are_kept(name, mapping, shape):
         assert out.max() <= 1.0
 
 
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("strength", [[0.5, 1.5], [-0.1, 0.5], [float("nan"), 0.0]])
+def test_strengths_out_of_range(name, strength):
+    strength = np.array(strength, "float32")
+    for given in (strength, tf.constant(strength)):
+        with pytest.raises(ValueError, match=r"Strengths must lie in \[0, 1\]. Received: strengths from"):
+            TRANSFORMS[name]()(pictures(4, 4, 1), given)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_constant_images_stay_finite(name, value):
+    images = np.full((2, 6, 5, 3), value, "float32")
+    out = ops.convert_to_numpy(TRANSFORMS[name]()(images, np.array([1.0, 0.3], "float32")))
+    assert np.isfinite(out).all()
+    if name in ("AutoContrast", "Equalize", "Contrast", "Sharpness", "GaussianBlur"):
+        np.testing.assert_allclose(out, images, atol=1e-6)
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_strength_0_is_the_identity(name, shape):
