@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 import keras_dha
-from keras_dha.augmentation import AugmentationPolicy, PairPolicy, RelaxedPolicy, Rotate, register_transform
+from keras_dha.augmentation import AugmentationPolicy, DADAPolicy, PairPolicy, RelaxedPolicy, Rotate, register_transform
 
 RATE = 0.02
 OPERATIONS = ("Identity", "Turn", "TranslateXRel", "TranslateYRel", "Brightness", "Invert", "Contrast", "Sharpness")
@@ -78,8 +78,8 @@ def network(classes: int) -> keras.Model:
 
 def policy_of(kind: str) -> AugmentationPolicy:
     """What is searched."""
-    if kind == "relaxed":
-        return RelaxedPolicy(OPERATIONS)
+    if kind in ("relaxed", "dada"):
+        return {"relaxed": RelaxedPolicy, "dada": DADAPolicy}[kind](OPERATIONS)
     return PairPolicy(OPERATIONS, direction="held_out", score="log_probability", temperature=None, search_magnitude=8.0)
 
 
@@ -89,6 +89,9 @@ def shares(policy: AugmentationPolicy) -> np.ndarray:
     probabilities = np.asarray(learned["probabilities"])
     if isinstance(policy, RelaxedPolicy):
         return (np.asarray(learned["choices"]) * probabilities).mean(axis=(0, 1))
+    if isinstance(policy, DADAPolicy):
+        each = np.asarray(learned["choices"])[:, None] * probabilities / 2
+        return np.bincount(policy.pairs.ravel(), each.ravel(), len(OPERATIONS))
     return (probabilities.sum(0) + probabilities.sum(1)) / 2
 
 
@@ -118,7 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", default=list(PLANTED), choices=list(PLANTED))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--policy", default="relaxed", choices=["pair", "relaxed"])
+    parser.add_argument("--policy", default="relaxed", choices=["dada", "pair", "relaxed"])
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--out", default="planted_policies.jsonl")
     arguments = parser.parse_args()

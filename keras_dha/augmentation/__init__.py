@@ -2,6 +2,7 @@
 
 from keras_dha.augmentation.basic_augmentation import BasicAugmentation, Crop, HorizontalFlip
 from keras_dha.augmentation.blur_transforms import GaussianBlur
+from keras_dha.augmentation.dada_policy import DADAPolicy
 from keras_dha.augmentation.enhance_transforms import Brightness, Color, Contrast, Sharpness
 from keras_dha.augmentation.geometric_transforms import (
     FlipX,
@@ -36,6 +37,7 @@ __all__ = [
     "Crop",
     "CutMix",
     "Cutout",
+    "DADAPolicy",
     "Equalize",
     "FlipX",
     "FlipY",

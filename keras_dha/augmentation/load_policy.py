@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_dha.augmentation.dada_policy import DADAPolicy
 from keras_dha.augmentation.pair_policy import PairPolicy
 from keras_dha.augmentation.policy import AugmentationPolicy
 from keras_dha.augmentation.random_policy import RandAugment, TrivialAugment
 from keras_dha.augmentation.relaxed_policy import RelaxedPolicy
 
-_KINDS = (PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment)
+_KINDS = (DADAPolicy, PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment)
 KINDS: dict[str, type[AugmentationPolicy]] = {kind.__name__: kind for kind in _KINDS}
 
 

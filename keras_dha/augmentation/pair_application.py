@@ -24,6 +24,7 @@ def apply_pairs(
     *,
     fill: Fill = 0.0,
     static_shapes: bool = False,
+    differentiable: bool = False,
     seed: Any = None,
 ) -> Tensor:
     """Applies `transforms[pairs[i, 0]]`, then `transforms[pairs[i, 1]]`, to image `i`.
@@ -41,6 +42,7 @@ def apply_pairs(
         fill: What geometry shows outside of an image.
         static_shapes: If false, each operation runs on just the images that drew it. If true, each runs on the whole
             batch and is selected: several times the work, but the static shapes that XLA asks for.
+        differentiable: Whether geometry has a gradient for its strengths; it takes longer. In static shapes it has.
         seed: For transforms that draw something.
 
     Returns:
@@ -59,7 +61,7 @@ def apply_pairs(
     maps, moved = _geometry(images, transforms, pairs, strength, sign)
 
     def warp(images: Tensor, maps: Tensor) -> Tensor:
-        return ops.clip(affine_resample(images, maps, fill, differentiable=static_shapes), 0.0, 1.0)
+        return ops.clip(affine_resample(images, maps, fill, differentiable=static_shapes or differentiable), 0.0, 1.0)
 
     out = color(images, 0)
     if len(colors) < len(transforms):

@@ -95,6 +95,35 @@ def distribution(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     return probabilities
 
 
+def shares_of(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers in [0, 1] of this shape, as an array; `choices` are distributions over the last axis.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    try:
+        array = np.array(values, dtype="float32")
+    except (TypeError, ValueError):
+        array = np.array([np.nan], "float32")
+    if array.shape != shape or not ((array >= 0.0) & (array <= 1.0)).all():
+        raise ValueError(
+            f"A policy's {name} must be numbers in [0, 1] of shape {shape}. "
+            f"Received: shape={array.shape}, {name}={values!r:.200}. Give what policy() returned."
+        )
+    if name == "choices" and not np.allclose(array.sum(axis=-1), 1.0, atol=1e-3):
+        raise ValueError(
+            "A policy's choices must sum to 1 over the last axis. "
+            f"Received: sums={array.sum(axis=-1).tolist()}. Divide them by their sums."
+        )
+    return array
+
+
+def logit(values: Any) -> Any:
+    """`log(p / (1 - p))`, of p kept a little within 0 and 1."""
+    values = np.clip(np.asarray(values, "float64"), 1e-7, 1.0 - 1e-7)
+    return np.log(values / (1.0 - values))
+
+
 def _mixing_to_data(mixing: Mixing | None) -> dict[str, Any] | None:
     """What is learned of it is in the strength; who goes on learning starts there."""
     if mixing is None:

@@ -31,16 +31,17 @@ def fresh_seed(seed: int | None) -> int:
 
 def gumbel_noise(shape: Any, seed: Any) -> Tensor:
     """Gumbel noise, float32: the largest of `logits + noise` is drawn from `softmax(logits)`."""
-    return -ops.log(-ops.log(_uniform(shape, seed)))
+    return -ops.log(-ops.log(uniform_noise(shape, seed)))
 
 
 def logistic_noise(shape: Any, seed: Any) -> Tensor:
     """Logistic noise, float32: `logit(p) + noise` is positive with probability `p`."""
-    uniform = _uniform(shape, seed)
+    uniform = uniform_noise(shape, seed)
     return ops.log(uniform) - ops.log1p(-uniform)
 
 
-def _uniform(shape: Any, seed: Any) -> Tensor:
+def uniform_noise(shape: Any, seed: Any) -> Tensor:
+    """Uniform noise, float32, a little within 0 and 1."""
     tiny = 1e-7  # keras.random.uniform may return 0.
     return keras.random.uniform(shape, tiny, 1.0 - tiny, dtype="float32", seed=seed)
 

@@ -13,7 +13,7 @@ from keras_dha.augmentation.geometric_transforms import GeometricTransform
 from keras_dha.augmentation.pair_application import apply_in_pairs
 from keras_dha.augmentation.pair_policy import DHA_OPERATIONS, DIRECTIONS
 from keras_dha.augmentation.policy import AugmentationPolicy, Streams
-from keras_dha.augmentation.policy_data import policy_to_data, read_policy
+from keras_dha.augmentation.policy_data import logit, policy_to_data, read_policy, shares_of
 from keras_dha.augmentation.random_stream import gumbel_noise, logistic_noise
 from keras_dha.augmentation.resampling import affine_resample
 from keras_dha.augmentation.transform import Tensor, Transform, per_image
@@ -92,8 +92,8 @@ class RelaxedPolicy(AugmentationPolicy):
         self.initial_probability, self.initial_strength = float(initial_probability), float(initial_strength)
         spread = keras.initializers.RandomNormal(stddev=0.5, seed=self.streams["initial"])
         self.choice = self._learned("choice", spread if num_sub_policies > 1 else "zeros")
-        self.probability = self._learned("probability", keras.initializers.Constant(_logit(initial_probability)))
-        self.strength = self._learned("strength", keras.initializers.Constant(_logit(initial_strength)))
+        self.probability = self._learned("probability", keras.initializers.Constant(logit(initial_probability)))
+        self.strength = self._learned("strength", keras.initializers.Constant(logit(initial_strength)))
         self.hard = self.add_weight(
             shape=(), initializer="zeros", dtype="float32", autocast=False, trainable=False, name="hard"
         )
@@ -218,15 +218,10 @@ class RelaxedPolicy(AugmentationPolicy):
             ValueError: If it is of another version or kind, lacks something, or its numbers are out of range.
         """
         layer = cls(**read_policy(policy, cls, _ARGUMENTS, _LEARNED), seed=seed)
-        values = {name: _numbers(policy[name], name, tuple(layer.choice.shape)) for name in _LEARNED}
-        if not np.allclose(values["choices"].sum(axis=-1), 1.0, atol=1e-3):
-            raise ValueError(
-                "A policy's choices must sum to 1 over the operations. "
-                f"Received: sums={values['choices'].sum(axis=-1).tolist()}. Divide them by their sums."
-            )
+        values = {name: shares_of(policy[name], name, tuple(layer.choice.shape)) for name in _LEARNED}
         layer.choice.assign(np.log(np.maximum(values["choices"], np.finfo("float32").tiny)))
-        layer.probability.assign(_logit(values["probabilities"]))
-        layer.strength.assign(_logit(values["strengths"]))
+        layer.probability.assign(logit(values["probabilities"]))
+        layer.strength.assign(logit(values["strengths"]))
         layer.set_phase(settled=True)
         return layer
 
@@ -241,11 +236,6 @@ def _check(valid: bool, name: str, value: Any, must: str) -> None:
         raise ValueError(f"{name} must be {must}. Received: {name}={value!r}. Leave it out for the default.")
 
 
-def _logit(values: Any) -> Any:
-    values = np.clip(np.asarray(values, "float64"), 1e-7, 1.0 - 1e-7)
-    return np.log(values / (1.0 - values))
-
-
 def _softmax(logits: Tensor) -> Tensor:
     """Over the last axis. Keras's own warns where a policy has a single operation."""
     return ops.exp(ops.log_softmax(logits, axis=-1))
@@ -254,16 +244,3 @@ def _softmax(logits: Tensor) -> Tensor:
 def _at(values: Tensor, position: Tensor) -> Tensor:
     """From `(batch, S, K)` the entries at `position`, `(batch, S)`."""
     return ops.take_along_axis(values, position[..., None], axis=-1)[..., 0]
-
-
-def _numbers(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        array = np.array(values, dtype="float32")
-    except (TypeError, ValueError):
-        array = np.array([np.nan], "float32")
-    if array.shape != shape or not ((array >= 0.0) & (array <= 1.0)).all():
-        raise ValueError(
-            f"A policy's {name} must be numbers in [0, 1] of shape {shape}. "
-            f"Received: shape={array.shape}, {name}={values!r:.200}. Give what policy() returned."
-        )
-    return array

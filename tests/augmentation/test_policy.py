@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_dha.augmentation import (
     AugmentationPolicy,
     Crop,
+    DADAPolicy,
     HorizontalFlip,
     PairPolicy,
     RandAugment,
@@ -15,7 +16,7 @@ from keras_dha.augmentation import (
     TrivialAugment,
 )
 
-KINDS = (PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment)
+KINDS = (DADAPolicy, PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment)
 BYTES = np.random.default_rng(0).integers(0, 256, (16, 6, 5, 3), "uint8")
 FLOATS = BYTES.astype("float32") / 255
 every_kind = pytest.mark.parametrize("kind", KINDS)
