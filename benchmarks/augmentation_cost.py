@@ -32,7 +32,7 @@ def medians(runs: Mapping[str, Callable[[int], float]], rounds: int, steps: int)
 def in_steps(arguments: argparse.Namespace) -> None:
     """Prints steps with and without a policy."""
     import keras_dha
-    from keras_dha.augmentation import PairPolicy, RelaxedPolicy
+    from keras_dha.augmentation import DADAPolicy, PairPolicy, RelaxedPolicy
     from keras_dha.data import PairedData
 
     x, y = make_data(32, 3)
@@ -42,6 +42,8 @@ def in_steps(arguments: argparse.Namespace) -> None:
         "without": None,
         "with a PairPolicy": PairPolicy(),
         "with a PairPolicy, held out": PairPolicy(direction="held_out", score="log_probability", temperature=None),
+        "with a DADAPolicy": DADAPolicy(direction="adversarial"),
+        "with a DADAPolicy, held out": DADAPolicy(),
         "with a RelaxedPolicy": RelaxedPolicy(direction="adversarial"),
         "with a RelaxedPolicy, held out": RelaxedPolicy(),
     }
@@ -61,7 +63,7 @@ def alone(arguments: argparse.Namespace) -> None:
     import keras
     import tensorflow as tf
 
-    from keras_dha.augmentation import PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment
+    from keras_dha.augmentation import DADAPolicy, PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment
 
     images = tf.constant(np.random.default_rng(0).random((64, 32, 32, 3), "float32"))
     pair, relaxed = PairPolicy(), RelaxedPolicy()
@@ -70,6 +72,7 @@ def alone(arguments: argparse.Namespace) -> None:
     layers = {
         "keras.layers.RandAugment": keras.layers.RandAugment(value_range=(0, 1), num_ops=2, factor=0.5),
         "PairPolicy": pair,
+        "DADAPolicy": DADAPolicy(),
         "RelaxedPolicy": relaxed,
         "RandAugment": RandAugment(),
         "TrivialAugment": TrivialAugment(),

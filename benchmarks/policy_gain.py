@@ -11,8 +11,8 @@ in the first half of the epochs and annealed in the second:
 - `flip_crop`: mirroring and crop, as all below;
 - `rand_augment`: and RandAugment, two operations of `--strength`;
 - `random`: and a `RelaxedPolicy` of random choices, probabilities and strengths, other ones for each seed;
-- `learned`: and a `RelaxedPolicy` that learns in the first half of this fit from a fifth of the training part, which
-  goes back to it after that.
+- `relaxed`, `dada`: and a `RelaxedPolicy`, or a `DADAPolicy`, that learns in the first half of this fit from a fifth of
+  the training part, which goes back to it after that.
 
 `--tune` chooses the strength of RandAugment: trains with each of `--strengths` on four fifths of the training part and
 prints accuracies on the rest. The test part is read once, at the end of the other runs. Runs have one thread, on a core
@@ -32,9 +32,17 @@ from cores import run_on_cores, use_one_core
 from reference_data import load
 
 import keras_dha
-from keras_dha.augmentation import AugmentationPolicy, Crop, HorizontalFlip, PairPolicy, RandAugment, RelaxedPolicy
+from keras_dha.augmentation import (
+    AugmentationPolicy,
+    Crop,
+    DADAPolicy,
+    HorizontalFlip,
+    PairPolicy,
+    RandAugment,
+    RelaxedPolicy,
+)
 
-CONFIGURATIONS = ("none", "flip_crop", "rand_augment", "random", "learned")
+CONFIGURATIONS = ("none", "flip_crop", "rand_augment", "random", "relaxed", "dada")
 BASE = (Crop(), HorizontalFlip())
 
 
@@ -80,8 +88,8 @@ def policy_for(name: str, seed: int, strength: float) -> AugmentationPolicy:
         return PairPolicy(("Identity",), base=BASE)
     if name == "rand_augment":
         return RandAugment(strength=strength, base=BASE)
-    if name == "learned":
-        return RelaxedPolicy(base=BASE)
+    if name in ("relaxed", "dada"):
+        return {"relaxed": RelaxedPolicy, "dada": DADAPolicy}[name](base=BASE)
     policy, rng = Unlearned(base=BASE), np.random.default_rng(seed)
     policy.choice.assign(np.log(rng.dirichlet(np.ones(policy.choice.shape[-1]), policy.choice.shape[:-1])))
     for variable in (policy.probability, policy.strength):
