@@ -8,22 +8,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dha import roles
 from keras_dha.augmentation.geometric_transforms import GeometricTransform
 from keras_dha.augmentation.pair_application import apply_in_pairs
-from keras_dha.augmentation.pair_policy import DHA_OPERATIONS, DIRECTIONS
-from keras_dha.augmentation.policy import AugmentationPolicy, Streams
-from keras_dha.augmentation.policy_data import logit, policy_to_data, read_policy, shares_of
+from keras_dha.augmentation.pair_policy import DHA_OPERATIONS
+from keras_dha.augmentation.policy import Streams
 from keras_dha.augmentation.random_stream import gumbel_noise, logistic_noise
 from keras_dha.augmentation.resampling import affine_resample
+from keras_dha.augmentation.strength_policy import StrengthPolicy, must_hold, softmax
 from keras_dha.augmentation.transform import Tensor, Transform, per_image
-
-_ARGUMENTS = ("num_sub_policies", "num_operations", "choice_temperature", "probability_temperature", "direction")
-_LEARNED = ("choices", "probabilities", "strengths")
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
-class RelaxedPolicy(AugmentationPolicy):
+class RelaxedPolicy(StrengthPolicy):
     """Learned choice, probability and strength of each operation.
 
     `L` sub-policies of `S` stages; each image draws a sub-policy, all alike. In the search, a stage is
@@ -49,10 +45,8 @@ class RelaxedPolicy(AugmentationPolicy):
         num_operations: `S`, at least 1. Default 2.
         choice_temperature: Positive, default 0.5; or None: no noise, `w = softmax(c)`, as in Faster AutoAugment.
         probability_temperature: Positive. Default 0.1.
-        direction: `"held_out"` (default), `"adversarial"` or `"cooperative"`.
-        initial_probability: Of every operation at the start, between 0 and 1. Default 0.5.
-        initial_strength: Of every operation at the start, between 0 and 1. Default 0.5.
-        **kwargs: Of `AugmentationPolicy`. `static_shapes` is for single operations; mixtures have static shapes.
+        **kwargs: Of `StrengthPolicy` (`direction`, `initial_probability`, `initial_strength`), and of
+            `AugmentationPolicy`. `static_shapes` is for single operations; mixtures have static shapes.
 
     Raises:
         ValueError: As `AugmentationPolicy`, or if an argument is out of range.
@@ -61,6 +55,8 @@ class RelaxedPolicy(AugmentationPolicy):
     same with steps 20 times as large); all that is learned begins uniformly random; a strength is clipped to [0, 1]
     where here is a sigmoid; and the objective is a critic, which asks for images that look like those of the data set.
     """
+
+    _arguments = ("num_sub_policies", "num_operations", "choice_temperature", "probability_temperature")
 
     def __init__(
         self,
@@ -71,48 +67,26 @@ class RelaxedPolicy(AugmentationPolicy):
         num_operations: int = 2,
         choice_temperature: float | None = 0.5,
         probability_temperature: float = 0.1,
-        direction: str = "held_out",
-        initial_probability: float = 0.5,
-        initial_strength: float = 0.5,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            operations, mapping, draws=("initial", "sub_policy", "choice", "probability", "sign"), **kwargs
+        uses = ("initial", "sub_policy", "choice", "probability", "sign")
+        super().__init__(operations, mapping, draws=uses, **kwargs)
+        must_hold(num_sub_policies >= 1, "num_sub_policies", num_sub_policies, "at least 1")
+        must_hold(num_operations >= 1, "num_operations", num_operations, "at least 1")
+        valid = choice_temperature is None or 0.0 < choice_temperature < math.inf
+        must_hold(valid, "choice_temperature", choice_temperature, "positive, or None")
+        must_hold(
+            0.0 < probability_temperature < math.inf, "probability_temperature", probability_temperature, "positive"
         )
-        counts = (num_sub_policies, num_operations)
-        temperatures = (1.0 if choice_temperature is None else choice_temperature, probability_temperature)
-        _check(all(count >= 1 for count in counts), "num_sub_policies, num_operations", counts, "at least 1")
-        _check(all(0.0 < t < math.inf for t in temperatures), "temperatures", temperatures, "positive")
-        _check(direction in DIRECTIONS, "direction", direction, f"one of {DIRECTIONS}")
-        initial = (initial_probability, initial_strength)
-        _check(all(0.0 < v < 1.0 for v in initial), "initial_probability, initial_strength", initial, "between 0 and 1")
         self.num_sub_policies, self.num_operations = int(num_sub_policies), int(num_operations)
         self.choice_temperature, self.probability_temperature = choice_temperature, float(probability_temperature)
-        self.direction = direction
-        self.initial_probability, self.initial_strength = float(initial_probability), float(initial_strength)
         spread = keras.initializers.RandomNormal(stddev=0.5, seed=self.streams["initial"])
-        self.choice = self._learned("choice", spread if num_sub_policies > 1 else "zeros")
-        self.probability = self._learned("probability", keras.initializers.Constant(logit(initial_probability)))
-        self.strength = self._learned("strength", keras.initializers.Constant(logit(initial_strength)))
+        shape = (self.num_sub_policies, self.num_operations, len(self.operations))
+        self._learn(shape, shape, spread if num_sub_policies > 1 else "zeros")
         self.hard = self.add_weight(
             shape=(), initializer="zeros", dtype="float32", autocast=False, trainable=False, name="hard"
         )
         self.built = True
-
-    def _learned(self, name: str, initializer: Any) -> keras.Variable:
-        shape = (self.num_sub_policies, self.num_operations, len(self.operations))
-        variable = self.add_weight(shape=shape, initializer=initializer, dtype="float32", autocast=False, name=name)
-        return roles.tag(variable, roles.AUGMENTATION)
-
-    @property
-    def learns_from(self) -> str:
-        """As `direction` says."""
-        return "held_out" if self.direction == "held_out" else "training"
-
-    @property
-    def learns_through_images(self) -> bool:
-        """True."""
-        return True
 
     def set_phase(self, settled: bool) -> None:
         """Draws single operations if settled, else mixtures. Nothing is traced again."""
@@ -139,7 +113,7 @@ class RelaxedPolicy(AugmentationPolicy):
 
         def mixed() -> Tensor:
             logits = choice if self.choice_temperature is None else noisy / self.choice_temperature
-            parts = _softmax(logits) * ops.sigmoid(happens / self.probability_temperature)
+            parts = softmax(logits) * ops.sigmoid(happens / self.probability_temperature)
             out = images
             for stage in range(self.num_operations):
                 out = self._mixture(out, parts[:, stage], strength[:, stage], draws["sign"][:, stage], seed)
@@ -176,69 +150,26 @@ class RelaxedPolicy(AugmentationPolicy):
             draws: From `augment` in this step.
             signal: Shape `(batch,)`.
         """
-        values = ops.cast(signal, "float32")
-        if self.direction == "held_out":
-            values = values / ops.maximum(ops.stop_gradient(ops.std(values)), 1e-12)
-        return ops.mean(values) if self.direction == "cooperative" else -ops.mean(values)
+        gain = ops.mean(self._scaled(signal))
+        return gain if self.direction == "cooperative" else -gain
 
     def entropy(self) -> Tensor:
         """Of the choices of a sub-policy, the mean over sub-policies: `S log K` at the start."""
-        log_p = ops.log_softmax(ops.convert_to_tensor(self.choice), axis=-1)
-        return -ops.sum(ops.exp(log_p) * log_p) / self.num_sub_policies
-
-    def _values(self) -> dict[str, np.ndarray]:
-        learned = (_softmax(self.choice), ops.sigmoid(self.probability), ops.sigmoid(self.strength))
-        return {name: ops.convert_to_numpy(value) for name, value in zip(_LEARNED, learned)}
+        return super().entropy() / self.num_sub_policies
 
     def sentences(self, count: int = 10) -> list[str]:
         """The most frequent operations of all stages, in words."""
-        values, several = self._values(), self.num_sub_policies > 1
+        values, several = self.learned(), self.num_sub_policies > 1
         shares = values["choices"] * values["probabilities"] / self.num_sub_policies
         found = []
         for flat in np.argsort(-shares, axis=None, kind="stable")[:count]:
             place = sub_policy, stage, k = np.unravel_index(flat, shares.shape)
             where = f"operation {stage + 1}" + (f" of sub-policy {sub_policy + 1}" if several else "")
-            fixed = self.transforms[k].strength_gradient is None
-            strength = "" if fixed else f" of strength {values['strengths'][place]:.2f}"
-            found.append(f"{self.operations[k]}{strength}: {where}, {shares[place]:.2%} of the images.")
+            name = self._named(int(k), float(values["strengths"][place]))
+            found.append(f"{name}: {where}, {shares[place]:.2%} of the images.")
         several_policies = f" by one of {self.num_sub_policies} sub-policies" if several else ""
         first = f"Up to {self.num_operations} of {len(self.operations)} operations for each image{several_policies}; "
         return [f"{first}the most frequent:", *found]
-
-    def policy(self) -> dict[str, Any]:
-        """What was learned and what it takes to draw from it, as plain data that JSON can hold."""
-        learned = {name: values.tolist() for name, values in self._values().items()}
-        return {**policy_to_data(self, _ARGUMENTS), **learned}
-
-    @classmethod
-    def from_policy(cls, policy: Mapping[str, Any], *, seed: int | None = None) -> "RelaxedPolicy":
-        """A policy of what `policy()` returned, which draws single operations.
-
-        Raises:
-            ValueError: If it is of another version or kind, lacks something, or its numbers are out of range.
-        """
-        layer = cls(**read_policy(policy, cls, _ARGUMENTS, _LEARNED), seed=seed)
-        values = {name: shares_of(policy[name], name, tuple(layer.choice.shape)) for name in _LEARNED}
-        layer.choice.assign(np.log(np.maximum(values["choices"], np.finfo("float32").tiny)))
-        layer.probability.assign(logit(values["probabilities"]))
-        layer.strength.assign(logit(values["strengths"]))
-        layer.set_phase(settled=True)
-        return layer
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, without what was learned."""
-        names = (*_ARGUMENTS, "initial_probability", "initial_strength")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def _check(valid: bool, name: str, value: Any, must: str) -> None:
-    if not valid:
-        raise ValueError(f"{name} must be {must}. Received: {name}={value!r}. Leave it out for the default.")
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    """Over the last axis. Keras's own warns where a policy has a single operation."""
-    return ops.exp(ops.log_softmax(logits, axis=-1))
 
 
 def _at(values: Tensor, position: Tensor) -> Tensor:

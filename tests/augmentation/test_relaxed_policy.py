@@ -166,12 +166,12 @@ def test_what_it_learned_in_words() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_sub_policies": 0}, "num_sub_policies, num_operations must be at least 1. Received"),
-        ({"num_operations": 0}, "num_sub_policies, num_operations must be at least 1. Received"),
-        ({"choice_temperature": 0.0}, "temperatures must be positive. Received"),
-        ({"probability_temperature": float("nan")}, "temperatures must be positive. Received"),
+        ({"num_sub_policies": 0}, "num_sub_policies must be at least 1. Received"),
+        ({"num_operations": 0}, "num_operations must be at least 1. Received"),
+        ({"choice_temperature": 0.0}, "choice_temperature must be positive, or None. Received"),
+        ({"probability_temperature": float("nan")}, "probability_temperature must be positive. Received"),
         ({"direction": "up"}, "direction must be one of .* Received: direction='up'"),
-        ({"initial_strength": 1.0}, "initial_probability, initial_strength must be between 0 and 1. Received"),
+        ({"initial_strength": 1.0}, "initial_strength must be between 0 and 1. Received"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
