@@ -10,7 +10,7 @@ import tensorflow as tf
 from tiny_space import NUM_CLASSES, TwoInputSpace, images, recipe
 
 from keras_dha import SearchModel
-from keras_dha.augmentation import PairPolicy, TrivialAugment
+from keras_dha.augmentation import AugmentationPolicy, PairPolicy, TrivialAugment, load
 from keras_dha.derivation import FixedChooser
 from keras_dha.hyperparameters import LearningRate
 from keras_dha.spaces import Decisions
@@ -150,3 +150,21 @@ def test_augmentation_of_no_images() -> None:
     for own in (model, tables.build(FixedChooser(tables.random_decisions(seed=0)))):
         with pytest.raises(ValueError, match="Augmentation needs images"):
             SearchModel(own, augmentation=PairPolicy())
+
+
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")  # it has not been used
+def test_a_policy_goes_into_the_model_only_if_one_puts_it_there(tmp_path: Any) -> None:
+    model = SearchModel(users_model(compiled=True), augmentation=PairPolicy(**POLICY), seed=0)
+    fit(model)
+    trained = model.derive()
+    assert not [layer for layer in trained.layers if isinstance(layer, AugmentationPolicy)]
+    policy = load(model.policy(), seed=0)
+    both = keras.Sequential([keras.Input((8, 8, 1), dtype="uint8"), policy, trained])
+    np.testing.assert_allclose(both.predict(X, verbose=0), trained.predict(X, verbose=0), atol=1e-6)
+    assert np.abs(np.asarray(both(X, training=True)) - np.asarray(trained(X, training=True))).max() > 1e-3
+    both.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(X, verbose=0), trained.predict(X, verbose=0), atol=1e-6)
+    again.export(tmp_path / "serving", verbose=False)
+    serving = tf.saved_model.load(tmp_path / "serving")
+    np.testing.assert_allclose(serving.serve(tf.constant(X)), trained.predict(X, verbose=0), atol=1e-5)
