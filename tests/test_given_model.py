@@ -165,6 +165,3 @@ def test_a_policy_goes_into_the_model_only_if_one_puts_it_there(tmp_path: Any) -
     both.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.predict(X, verbose=0), trained.predict(X, verbose=0), atol=1e-6)
-    again.export(tmp_path / "serving", verbose=False)
-    serving = tf.saved_model.load(tmp_path / "serving")
-    np.testing.assert_allclose(serving.serve(tf.constant(X)), trained.predict(X, verbose=0), atol=1e-5)

@@ -128,7 +128,7 @@ policy_sheet(policy, images[train[:8]], labels=labels[train[:8]])
 # ## Use it anywhere
 #
 # A policy is a Keras layer. It maps data sets of bytes or floats, with their labels, and in a model it augments in
-# training only. The trained network is plain Keras, without the policy.
+# `fit` only. The trained network is plain Keras, without the policy.
 
 # %%
 dataset = tf.data.Dataset.from_tensor_slices((images[train], labels[train])).shuffle(800, seed=0).batch(32).map(policy)

@@ -174,3 +174,27 @@ def alerts(probabilities: Probabilities, held_out_gaps: Sequence[float], *, pati
             "or leave 'none' out on these edges."
         )
     return found
+
+
+def alerts_of_kept(decisions: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is wrong with what a search keeps, in words; empty if nothing is.
+
+    Args:
+        decisions: Choice name to kept options.
+
+    Example:
+
+    >>> alerts_of_kept({"a": ["conv"], "b": ["skip"]})
+    []
+    """
+    kept = [option.rpartition("/")[2].lower() for options in decisions.values() for option in options]
+    found = []
+    for words, name in ((SKIP_WORDS, "a skip connection"), (NONE_WORDS, "'none'")):
+        number = sum(option.startswith(tuple(words)) for option in kept)
+        if number > len(kept) / 2:
+            found.append(
+                f"The search keeps {name} in {number} of {len(kept)} places. If options were still about as probable "
+                "as each other, search longer, or with a larger learning rate of the architecture; else train the "
+                "weights longer before the architecture moves (warmup_fraction), or use capacity_prior."
+            )
+    return found

@@ -54,8 +54,11 @@ class WiringEvolution(keras.callbacks.Callback):
         self.alerts: dict[str, int] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Measures, unless the search is over."""
-        if self.model.settled or not self.model.probabilities():
+        """Measures; when the search is over, looks at what it keeps."""
+        if not self.model.probabilities():
+            return
+        if self.model.settled:
+            self._alert(wiring.alerts_of_kept(self.model.decisions()), epoch)
             return
         record: dict[str, Any] = {"epoch": epoch, "probabilities": self.model.probabilities()}
         record["edges"] = self._edges(record["probabilities"])
@@ -71,7 +74,10 @@ class WiringEvolution(keras.callbacks.Callback):
             }
         self.records.append(record)
         gaps = [past["held_out"]["gap"] for past in self.records if "held_out" in past]
-        for alert in wiring.alerts(record["probabilities"], gaps, patience=self._patience):
+        self._alert(wiring.alerts(record["probabilities"], gaps, patience=self._patience), epoch)
+
+    def _alert(self, alerts: list[str], epoch: int) -> None:
+        for alert in alerts:
             if alert not in self.alerts:
                 self.alerts[alert] = epoch
                 if self._warn is not None:

@@ -117,3 +117,18 @@ def test_alerts(probabilities: dict[str, dict[str, float]], gaps: list[float], w
     assert len(found) == len(words)
     for alert, word in zip(found, words):
         assert word in alert
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        ({"a": ["conv"], "b": ["skip_connect"]}, []),
+        ({"a": ["0/skip_connect", "1/Skip"], "b": ["1/conv"]}, ["a skip connection in 2 of 3 places"]),
+        ({"a": ["none"], "b": ["none"], "c": ["skip"]}, ["'none' in 2 of 3 places"]),
+    ],
+)
+def test_alerts_of_what_is_kept(kept: dict[str, list[str]], words: list[str]) -> None:
+    found = wiring.alerts_of_kept(kept)
+    assert len(found) == len(words)
+    for alert, word in zip(found, words):
+        assert word in alert

@@ -28,3 +28,17 @@ def test_it_records_every_epoch_of_the_search_and_leaves_the_model_alone() -> No
         assert np.isfinite(last[part]["gap"])
         assert last[part]["num_correct"] + last[part]["num_wrong"] == 20
     assert list(watch.alerts) == said
+
+
+def test_it_warns_of_a_cell_of_skip_connections_that_a_search_hardly_chose() -> None:
+    model = SearchModel(TinySpace(), keras_dha.recipes.darts(), relaxation=Softmax(), seed=0)
+    for part in model.choice_relaxations:
+        is_skip = np.array([option.endswith("skip") for option in part.choice.options])
+        part.logits.assign(0.02 * is_skip)  # a little ahead of the others
+    model.compile(architecture_optimizer="sgd")
+    model.architecture_optimizer.learning_rate.assign(0.0)
+    watch = WiringEvolution((X[:20], Y[:20]))
+    model.fit(X, Y, batch_size=16, epochs=4, verbose=0, callbacks=[watch])
+    assert [record["epoch"] for record in watch.records] == [0, 1]
+    assert [alert[:47] for alert in watch.alerts] == ["The search keeps a skip connection in 2 of 2 pl"]
+    assert set(watch.alerts.values()) == {2}
