@@ -100,7 +100,7 @@ def test_the_policy_moves_as_far_and_replicas_draw_apart() -> None:
     with strategy().scope():
         model = search_model(space=TinySpace(normalize=False), augmentation=policy, hyperparameters=None)
         model.compile(augmentation_optimizer=keras.optimizers.SGD(1.0))
-    draws = model.distribute_strategy.run(lambda: model._augmented(tf.convert_to_tensor(X[:16]))[1]["strength"])
+    draws = model.distribute_strategy.run(lambda: model._augment(tf.convert_to_tensor(X[:16]), None).draws["strength"])
     first, second = (part.numpy() for part in draws.values)
     assert not np.array_equal(first, second)
     model.fit(X, Y, batch_size=64, epochs=1, verbose=0)

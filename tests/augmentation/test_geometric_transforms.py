@@ -71,7 +71,7 @@ def test_fill_is_seen_outside():
     out = TranslateXRel(fill=(0.1, 0.2))(np.zeros((1, 1, 4, 2), "float32"), np.array([0.25 / 0.45], "float32"))
     np.testing.assert_allclose(out[0, 0, 3], [0.1, 0.2], atol=1e-6)
     row = np.array([0.1, 0.2, 0.3, 0.4], "float32").reshape(1, 1, 4, 1)
-    out = TranslateXRel(fill="reflect")(row, np.array([0.5 / 0.45 - 1e-7], "float32"))
+    out = TranslateXRel(fill="reflect").apply(row, np.array([0.5 - 1e-7], "float32"))
     np.testing.assert_allclose(out[0, 0, :, 0], [0.3, 0.4, 0.4, 0.3], atol=1e-5)
 
 
