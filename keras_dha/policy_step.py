@@ -99,7 +99,8 @@ class PolicyStep(DifferentiatedModel):
         with augmented.tape or tf.GradientTape() as tape:
             signal = shared([ops.stop_gradient(value) for value in values], augmented.labels)
             if augmented.tape is not None:
-                number = ops.cast(ops.shape(signal)[0], "float32")
+                # Slopes are of the mean over the replica's examples, of which Keras takes its part of all replicas.
+                number = ops.cast(ops.shape(signal)[0], "float32") * self.distribute_strategy.num_replicas_in_sync
                 through = number * ops.cast(augmented.inputs, "float32") * ops.stop_gradient(slopes)
                 through = ops.sum(ops.reshape(through, (ops.shape(signal)[0], -1)), axis=-1)
                 signal = signal + through - ops.stop_gradient(through)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tiny_space import TinySpace, images, search_model
 
 from keras_dha import SearchModel, roles
-from keras_dha.augmentation import PairPolicy
+from keras_dha.augmentation import MixUp, PairPolicy, RelaxedPolicy
 from keras_dha.hyperparameters import LearningRate, WeightDecay
 from keras_dha.penalties import ZeroOne
 from keras_dha.relaxations import OneHotSample, Sigmoid, Softmax, SparseCode
@@ -86,6 +86,28 @@ def test_a_whole_fit(relaxation: Any, normalize: bool) -> None:
     assert model.settled
     # Also where the second replica predicts: moving statistics are the mean of both.
     np.testing.assert_allclose(model.derive()(X), model.predict(X, verbose=0), rtol=1e-4, atol=1e-4)
+
+
+def test_a_policy_that_learns_through_images_moves_as_far() -> None:
+    # Without noise in what is chosen, and little in whether it happens: replicas draw apart.
+    own = RelaxedPolicy(
+        ("Invert", "Identity"),
+        num_operations=1,
+        choice_temperature=None,
+        probability_temperature=20.0,
+        direction="adversarial",
+        mixing=MixUp(0.5, learned=True),
+        seed=0,
+    )
+    moved = []
+    for model in one_and_two(space=TinySpace(normalize=False), augmentation=own, hyperparameters=None):
+        with model.distribute_strategy.scope():
+            model.compile(keras.optimizers.SGD(0.0), augmentation_optimizer=keras.optimizers.SGD(1.0))
+        start = model.augmentation.choice.numpy()
+        model.fit(X, Y, batch_size=64, epochs=1, verbose=0)
+        moved.append(np.linalg.norm(model.augmentation.choice.numpy() - start))
+    assert moved[0] > 1e-4
+    assert moved[1] == pytest.approx(moved[0], rel=0.2)
 
 
 def test_a_policy_that_learns_from_held_out_examples_needs_one_replica() -> None:
