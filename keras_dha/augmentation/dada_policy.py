@@ -11,10 +11,11 @@ from keras import ops
 
 from keras_dha.augmentation.pair_application import apply_in_pairs
 from keras_dha.augmentation.policy import Streams
-from keras_dha.augmentation.random_stream import gumbel_noise, logistic_noise, uniform_noise
+from keras_dha.augmentation.random_stream import logistic_noise, random_signs, uniform_noise
 from keras_dha.augmentation.relax import choice_given, event_given, relax_surrogate, relaxed_choice, relaxed_event
 from keras_dha.augmentation.strength_policy import StrengthPolicy, must_hold, softmax
 from keras_dha.augmentation.transform import Tensor
+from keras_dha.relaxations.subsets import gumbel
 
 DADA_OPERATIONS = (
     "ShearX",
@@ -98,15 +99,14 @@ class DADAPolicy(StrengthPolicy):
         """`pair`, one-hot `(batch, pairs)`, `happens` and `sign`, `(batch, 2)`; and the noise that `loss` reads."""
         count = len(self.pairs)
         noise = {
-            "gumbel": gumbel_noise((batch, count), streams["pair"]),
+            "gumbel": gumbel((batch, count), seed=streams["pair"]),
             "pair_given": uniform_noise((batch, count), streams["pair_given"]),
             "logistic": logistic_noise((batch, 2), streams["happens"]),
             "happens_given": uniform_noise((batch, 2), streams["happens_given"]),
         }
         pair = ops.one_hot(ops.argmax(self.choice + noise["gumbel"], axis=-1), count, dtype="float32")
         happens = ops.cast(relaxed_event(ops.matmul(pair, self.probability), noise["logistic"]) > 0.0, "float32")
-        sign = ops.where(keras.random.uniform((batch, 2), dtype="float32", seed=streams["sign"]) < 0.5, -1.0, 1.0)
-        return {**noise, "pair": pair, "happens": happens, "sign": sign}
+        return {**noise, "pair": pair, "happens": happens, "sign": random_signs((batch, 2), streams["sign"])}
 
     def _apply(self, images: Tensor, draws: Mapping[str, Tensor], seed: keras.random.SeedGenerator) -> Tensor:
         operations = ops.take(ops.convert_to_tensor(self.pairs), ops.argmax(draws["pair"], axis=-1), axis=0)

@@ -11,8 +11,9 @@ from keras_dha import roles
 from keras_dha.augmentation.pair_application import apply_pairs
 from keras_dha.augmentation.policy import AugmentationPolicy, Streams
 from keras_dha.augmentation.policy_data import distribution, policy_to_data, read_policy
-from keras_dha.augmentation.random_stream import gumbel_noise
+from keras_dha.augmentation.random_stream import random_signs
 from keras_dha.augmentation.transform import Tensor
+from keras_dha.relaxations.subsets import gumbel
 
 DHA_OPERATIONS = (
     "AutoContrast",
@@ -61,7 +62,7 @@ class PairPolicy(AugmentationPolicy):
     what training on it does to held-out examples: in place of `l_i` stands how much the example's gradient turns that
     of the batch towards that of the held-out loss, in units of its standard deviation over the batch, and pairs of a
     large one become more likely. It is measured with each step of the hyper-parameters, and takes the search about two
-    passes more; take `score="log_probability"`, and an optimizer with larger steps than DHA's, such as Adam(0.05).
+    passes more; take `score="log_probability"`, and an optimizer with larger steps than DHA's, such as Adam(0.02).
 
     Args:
         operations: Names of registered transforms. Default: DHA's fourteen.
@@ -135,7 +136,7 @@ class PairPolicy(AugmentationPolicy):
         strength = (
             keras.random.uniform((batch, 2), dtype="float32", seed=streams["strength"]) * largest / _FULL_MAGNITUDE
         )
-        sign = ops.where(keras.random.uniform((batch, 2), dtype="float32", seed=streams["sign"]) < 0.5, -1.0, 1.0)
+        sign = random_signs((batch, 2), streams["sign"])
         return {"pair": pair, "strength": ops.clip(strength, 0.0, 1.0), "sign": sign}
 
     def _apply(self, images: Tensor, draws: Mapping[str, Tensor], seed: keras.random.SeedGenerator) -> Tensor:
@@ -156,12 +157,7 @@ class PairPolicy(AugmentationPolicy):
         log_p = self._log_probabilities()
         if self.temperature is None:
             return log_p
-        return (log_p + gumbel_noise(ops.shape(log_p), seed)) / self.temperature
-
-    @property
-    def learns_from(self) -> str:
-        """As `direction` says."""
-        return "held_out" if self.direction == "held_out" else "training"
+        return (log_p + gumbel(ops.shape(log_p), seed=seed)) / self.temperature
 
     def loss(self, draws: Mapping[str, Tensor], signal: Tensor) -> Tensor:
         """The scalar whose gradient moves `logits`: `score` and `direction` say how.
@@ -179,9 +175,7 @@ class PairPolicy(AugmentationPolicy):
                 "loss needs the draws of a call in training. "
                 f"Received: draws with the keys {sorted(draws)}. Take them from augment(images, training=True)."
             )
-        signal = ops.cast(signal, "float32")
-        if self.direction == "held_out":
-            signal = signal / ops.maximum(ops.stop_gradient(ops.std(signal)), 1e-12)
+        signal = self._scaled(signal)
         values = ops.stop_gradient(signal)
         if self.direction == "held_out":
             values = values - ops.mean(values)

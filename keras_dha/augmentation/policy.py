@@ -12,7 +12,7 @@ from keras_dha.augmentation.basic_augmentation import BasicAugmentation
 from keras_dha.augmentation.mixing import Mixing
 from keras_dha.augmentation.random_stream import ReplicaStream, fresh_seed, stream_seed
 from keras_dha.augmentation.resampling import Fill, is_fill
-from keras_dha.augmentation.transform import Tensor, transforms_named
+from keras_dha.augmentation.transform import Tensor, is_known, range_outside_of_unit, transforms_named
 
 Streams = Mapping[str, keras.random.SeedGenerator]
 
@@ -49,6 +49,8 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
         ValueError: If an argument is not as said; or images are not, as far as that is known: numbers out of range are
             seen eagerly, and cut off in a graph.
     """
+
+    direction: str = "adversarial"  # of what is learned, if anything is
 
     def __init__(
         self,
@@ -98,7 +100,14 @@ class AugmentationPolicy(keras.layers.Layer, abc.ABC):
     @property
     def learns_from(self) -> str:
         """`"training"`: the loss of each training example; `"held_out"`: how it agrees with the held-out ones."""
-        return "training"
+        return "held_out" if self.direction == "held_out" else "training"
+
+    def _scaled(self, signal: Tensor) -> Tensor:
+        """The signal as float32; of held-out examples in units of its standard deviation over the batch."""
+        signal = ops.cast(signal, "float32")
+        if self.direction != "held_out":
+            return signal
+        return signal / ops.maximum(ops.stop_gradient(ops.std(signal)), 1e-12)
 
     @property
     def learns_through_images(self) -> bool:
@@ -281,15 +290,11 @@ def _mixed_labels(labels: Any, draws: Mapping[str, Tensor]) -> Tensor:
 
 def _in_range(images: Tensor) -> Tensor:
     """The images; an error if numbers are known to lie outside of [0, 1], which are else cut off."""
-    if getattr(images, "numpy", None) is not None:
-        values = ops.convert_to_numpy(images)
-        if values.size and not (values.min() >= 0.0 and values.max() <= 1.0):
-            raise ValueError(
-                "Images of floats must lie in [0, 1]. "
-                f"Received: images from {values.min():g} to {values.max():g}. Scale them; or give bytes, from 0 to 255."
-            )
-        return images
-    return ops.clip(images, 0.0, 1.0)
+    if found := range_outside_of_unit(images):
+        raise ValueError(
+            f"Images of floats must lie in [0, 1]. Received: images {found}. Scale them; or give bytes, from 0 to 255."
+        )
+    return images if is_known(images) else ops.clip(images, 0.0, 1.0)
 
 
 def _names_of_base(base: Sequence[BasicAugmentation]) -> list[str]:

@@ -1,7 +1,7 @@
 """A policy as plain data, and back with checks."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -128,7 +128,12 @@ def _mixing_to_data(mixing: Mixing | None) -> dict[str, Any] | None:
     """What is learned of it is in the strength; who goes on learning starts there."""
     if mixing is None:
         return None
-    config = {"strength": float(mixing.strength()), "learned": mixing.learned}
+    strength = float(mixing.strength())
+    if mixing.learned:
+        strength = min(
+            max(strength, 1e-6), 1.0 - 1e-6
+        )  # which rounding may have taken to an end, where none is learned
+    config = {"strength": strength, "learned": mixing.learned}
     return {"name": keras.saving.get_registered_name(type(mixing)), "config": config}
 
 
@@ -141,4 +146,4 @@ def _registered(entry: Any, kind: type[Any], name: str) -> Any:
             f"A policy's {name} must name registered {kind.__name__}s. "
             f"Received: {name} entry {entry!r}. Import the module that registers it first."
         )
-    return found(**dict(entry.get("config", {})))
+    return cast(Any, found).from_config(dict(entry.get("config", {})))

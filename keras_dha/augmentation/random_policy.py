@@ -11,6 +11,7 @@ from keras_dha.augmentation.pair_application import apply_in_pairs
 from keras_dha.augmentation.pair_policy import DHA_OPERATIONS
 from keras_dha.augmentation.policy import AugmentationPolicy, Streams
 from keras_dha.augmentation.policy_data import policy_to_data, read_policy
+from keras_dha.augmentation.random_stream import random_signs
 from keras_dha.augmentation.transform import Tensor
 
 
@@ -33,7 +34,7 @@ class _RandomPolicy(AugmentationPolicy):
         """`operation` (int32), `strength` and `sign` (float32), each `(batch, num_layers)`."""
         shape = (batch, self.num_layers)
         operation = keras.random.uniform(shape, dtype="float32", seed=streams["operation"]) * len(self.operations)
-        sign = ops.where(keras.random.uniform(shape, dtype="float32", seed=streams["sign"]) < 0.5, -1.0, 1.0)
+        sign = random_signs(shape, streams["sign"])
         strength = self._strength(shape, streams["strength"])
         return {"operation": ops.cast(ops.floor(operation), "int32"), "strength": strength, "sign": sign}
 

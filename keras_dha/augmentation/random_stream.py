@@ -29,11 +29,6 @@ def fresh_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def gumbel_noise(shape: Any, seed: Any) -> Tensor:
-    """Gumbel noise, float32: the largest of `logits + noise` is drawn from `softmax(logits)`."""
-    return -ops.log(-ops.log(uniform_noise(shape, seed)))
-
-
 def logistic_noise(shape: Any, seed: Any) -> Tensor:
     """Logistic noise, float32: `logit(p) + noise` is positive with probability `p`."""
     uniform = uniform_noise(shape, seed)
@@ -44,6 +39,11 @@ def uniform_noise(shape: Any, seed: Any) -> Tensor:
     """Uniform noise, float32, a little within 0 and 1."""
     tiny = 1e-7  # keras.random.uniform may return 0.
     return keras.random.uniform(shape, tiny, 1.0 - tiny, dtype="float32", seed=seed)
+
+
+def random_signs(shape: Any, seed: Any) -> Tensor:
+    """-1 or +1, float32, each half of the time."""
+    return ops.where(keras.random.uniform(shape, dtype="float32", seed=seed) < 0.5, -1.0, 1.0)
 
 
 class ReplicaStream(keras.random.SeedGenerator):

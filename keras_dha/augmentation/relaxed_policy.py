@@ -12,10 +12,11 @@ from keras_dha.augmentation.geometric_transforms import GeometricTransform
 from keras_dha.augmentation.pair_application import apply_in_pairs
 from keras_dha.augmentation.pair_policy import DHA_OPERATIONS
 from keras_dha.augmentation.policy import Streams
-from keras_dha.augmentation.random_stream import gumbel_noise, logistic_noise
+from keras_dha.augmentation.random_stream import logistic_noise, random_signs
 from keras_dha.augmentation.resampling import affine_resample
 from keras_dha.augmentation.strength_policy import StrengthPolicy, must_hold, softmax
 from keras_dha.augmentation.transform import Tensor, Transform, per_image
+from keras_dha.relaxations.subsets import gumbel
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
@@ -97,9 +98,9 @@ class RelaxedPolicy(StrengthPolicy):
         shape = (batch, self.num_operations, len(self.operations))
         return {
             "sub_policy": keras.random.randint((batch,), 0, self.num_sub_policies, seed=streams["sub_policy"]),
-            "choice": gumbel_noise(shape, streams["choice"]),
+            "choice": gumbel(shape, seed=streams["choice"]),
             "probability": logistic_noise(shape, streams["probability"]),
-            "sign": ops.where(keras.random.uniform(shape, dtype="float32", seed=streams["sign"]) < 0.5, -1.0, 1.0),
+            "sign": random_signs(shape, streams["sign"]),
         }
 
     def _apply(self, images: Tensor, draws: Mapping[str, Tensor], seed: keras.random.SeedGenerator) -> Tensor:

@@ -64,21 +64,9 @@ class StrengthPolicy(AugmentationPolicy, abc.ABC):
         return roles.tag(variable, roles.AUGMENTATION)
 
     @property
-    def learns_from(self) -> str:
-        """As `direction` says."""
-        return "held_out" if self.direction == "held_out" else "training"
-
-    @property
     def learns_through_images(self) -> bool:
         """True."""
         return True
-
-    def _scaled(self, signal: Tensor) -> Tensor:
-        """The signal as float32; of held-out examples in units of its standard deviation over the batch."""
-        signal = ops.cast(signal, "float32")
-        if self.direction != "held_out":
-            return signal
-        return signal / ops.maximum(ops.stop_gradient(ops.std(signal)), 1e-12)
 
     def entropy(self) -> Tensor:
         """Of the choices, summed over all distributions that there are."""

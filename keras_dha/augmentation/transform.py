@@ -75,14 +75,24 @@ class Transform(abc.ABC):
 
 def checked_strength(strength: Tensor) -> Tensor:
     """The strengths; an error if they are known to lie outside of [0, 1]."""
-    if isinstance(strength, np.ndarray) or getattr(strength, "numpy", None) is not None:
-        values = ops.convert_to_numpy(strength)
-        if values.size and not (values.min() >= 0.0 and values.max() <= 1.0):
-            raise ValueError(
-                "Strengths must lie in [0, 1]. "
-                f"Received: strengths from {values.min():g} to {values.max():g}. Directions are the sign's: sign=-1."
-            )
+    if found := range_outside_of_unit(strength):
+        raise ValueError(
+            f"Strengths must lie in [0, 1]. Received: strengths {found}. Directions are the sign's: sign=-1."
+        )
     return strength
+
+
+def is_known(values: Tensor) -> bool:
+    """Whether they are numbers already, and no tensor of a graph."""
+    return isinstance(values, np.ndarray) or getattr(values, "numpy", None) is not None
+
+
+def range_outside_of_unit(values: Tensor) -> str:
+    """`"from a to b"`, if values are known not all to lie in [0, 1]; else empty."""
+    known = ops.convert_to_numpy(values) if is_known(values) else np.zeros(1)
+    if not known.size or (known.min() >= 0.0 and known.max() <= 1.0):
+        return ""
+    return f"from {known.min():g} to {known.max():g}"
 
 
 TRANSFORMS: dict[str, type[Transform]] = {}

@@ -63,7 +63,7 @@ class GumbelSoftmax(Relaxation):
         """A soft or a hard draw in training; without noise otherwise."""
         logits = self._live(logits)
         if training:
-            noise = subsets.gumbel(logits, seed=self.seed_generator)
+            noise = subsets.gumbel(ops.shape(logits), dtype=logits.dtype, seed=self.seed_generator)
             logits = logits + ops.where(self.frozen, ops.zeros_like(noise), noise)
         soft = subsets.softmax(self._scaled(logits), self.choice)
         if not self.hard:

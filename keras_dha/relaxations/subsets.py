@@ -66,9 +66,9 @@ def log_odds(scores: Tensor, choice: Choice) -> Tensor:
     return scores - ops.logsumexp(others, axis=1)
 
 
-def gumbel(scores: Tensor, *, seed: keras.random.SeedGenerator) -> Tensor:
-    """Standard Gumbel noise of the scores' shape and dtype."""
-    uniform = keras.random.uniform(ops.shape(scores), minval=1e-7, maxval=1.0, dtype=scores.dtype, seed=seed)
+def gumbel(shape: Any, *, dtype: Any = "float32", seed: keras.random.SeedGenerator) -> Tensor:
+    """Standard Gumbel noise: the largest of `logits + noise` is drawn from `softmax(logits)`."""
+    uniform = keras.random.uniform(shape, minval=1e-7, maxval=1.0, dtype=dtype, seed=seed)
     return -ops.log(-ops.log(uniform))
 
 
@@ -91,7 +91,7 @@ def draw(log_p: Tensor, choice: Choice, *, seed: keras.random.SeedGenerator) -> 
     One Gumbel number per option serves all `keep` draws: which of some Gumbel variables is largest does not depend on
     how large it is, so the largest of those left is drawn in proportion to `p` again, also when whole groups left.
     """
-    return top(log_p + gumbel(log_p, seed=seed), choice)
+    return top(log_p + gumbel(ops.shape(log_p), dtype=log_p.dtype, seed=seed), choice)
 
 
 def log_probability(log_p: Tensor, kept: Tensor, choice: Choice) -> Tensor:

@@ -134,6 +134,15 @@ def test_it_comes_back_from_files(kind: Any, learned: bool, tmp_path: Any) -> No
     assert said[-1].startswith("MixUp: up to")
 
 
+def test_a_learned_strength_that_rounding_took_to_its_end_comes_back() -> None:
+    policy = RandAugment(("Identity",), mixing=MixUp(0.5, learned=True))
+    for end in (-200.0, 200.0):
+        policy.mixing.logit.assign(end)
+        assert float(load(policy.policy()).mixing.strength()) == pytest.approx(
+            float(policy.mixing.strength()), abs=1e-5
+        )
+
+
 def test_a_file_from_before_there_was_mixing() -> None:
     data = RandAugment().policy()
     del data["mixing"]
