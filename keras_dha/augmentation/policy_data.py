@@ -129,10 +129,8 @@ def _mixing_to_data(mixing: Mixing | None) -> dict[str, Any] | None:
     if mixing is None:
         return None
     strength = float(mixing.strength())
-    if mixing.learned:
-        strength = min(
-            max(strength, 1e-6), 1.0 - 1e-6
-        )  # which rounding may have taken to an end, where none is learned
+    if mixing.learned:  # rounding may have taken it to an end, where it could not be learned
+        strength = min(max(strength, 1e-6), 1.0 - 1e-6)
     config = {"strength": strength, "learned": mixing.learned}
     return {"name": keras.saving.get_registered_name(type(mixing)), "config": config}
 
