@@ -25,6 +25,8 @@ class WeightDecay(Hyperparameter):
         bounds: Lowest and highest weight decay, `0 < low < high`. Defaults to (1e-6, 1e-2).
         coupled: Whether the decay goes through the gradient (an L2 penalty). Defaults to False.
         space: `"log"` or `"raw"`. Defaults to `"log"`.
+        where: The weights that decay, as `Hyperparameter` has it. Defaults to all kernels.
+        max_step: The most that `theta` moves in a step. Defaults to 0.5.
         **kwargs: Of `keras.layers.Layer`.
 
     Raises:
@@ -39,6 +41,8 @@ class WeightDecay(Hyperparameter):
     (1e-4, 5e-4) for CIFAR-100. Decoupled decay: https://arxiv.org/abs/1711.05101.
     """
 
+    has_closed_form = True
+
     def __init__(
         self,
         initial: float = 5e-4,
@@ -46,29 +50,42 @@ class WeightDecay(Hyperparameter):
         *,
         coupled: bool = False,
         space: str = "log",
+        where: Any = None,
+        max_step: float | None = 0.5,
         **kwargs: Any,
     ) -> None:
-        super().__init__(initial, bounds, space=space, **kwargs)
+        super().__init__(initial, bounds, space=space, where=where, max_step=max_step, **kwargs)
         self.coupled = coupled
 
     def acts_on(self, weight: keras.Variable) -> bool:
-        """Whether the weight decays: if decoupled, kernels only."""
-        return self.coupled or len(weight.shape) > 1
+        """Whether the weight decays: if decoupled, and without `where`, kernels only."""
+        return super().acts_on(weight) and (self.coupled or bool(self.where) or len(weight.shape) > 1)
 
     def shrinkage(self, learning_rate: Tensor) -> Tensor:
         """The share of itself that a weight loses in a step, a scalar: decoupled decay."""
         return self.value() * ops.convert_to_tensor(learning_rate, dtype=self.dtype)
 
-    def added(self, variables: Sequence[keras.Variable], gradients: Sequence[Tensor]) -> list[Tensor]:
-        """The gradients with `value * w` in them: coupled decay."""
+    def added(
+        self,
+        variables: Sequence[keras.Variable],
+        gradients: Sequence[Tensor],
+        values: Sequence[Tensor] | None = None,
+    ) -> list[Tensor]:
+        """The gradients with `value * w` in them: coupled decay.
+
+        Args:
+            variables: Weights, or what stands for several of them.
+            gradients: One a variable.
+            values: w, where this is not what the variables hold.
+        """
         return [
-            gradient + ops.cast(self.value(), variable.dtype) * variable
-            for variable, gradient in zip(variables, gradients, strict=True)
+            gradient + ops.cast(self.value(), gradient.dtype) * w if self.acts_on(variable) else gradient
+            for variable, gradient, w in zip(variables, gradients, values or variables, strict=True)
         ]
 
     def log_gradient(self, step: WeightStep) -> Tensor:
         """`-learning_rate * value * <g, w>`."""
-        return weight_decay_gradient(step.held_out_gradients, step.took_part, step.learning_rate, self.value())
+        return weight_decay_gradient(step.held_out_gradients, step.decayed, step.learning_rate, self.value())
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""

@@ -24,6 +24,7 @@ class WeightStep:
         before: The values before the step, and before the decay.
         after: The values after it.
         learning_rate: Of the step, a scalar.
+        stretch: What it was multiplied with for each of the weights, or None: with 1.
     """
 
     weights: Sequence[keras.Variable]
@@ -31,13 +32,15 @@ class WeightStep:
     before: Sequence[Tensor]
     after: Sequence[Tensor]
     learning_rate: Tensor
+    stretch: Sequence[Tensor | None] = ()
 
     def seen_by(self, part: "Hyperparameter") -> "WeightStep":
         """The step of those weights alone that depend on a hyper-parameter."""
         mine = [position for position, weight in enumerate(self.weights) if part.acts_on(weight)]
         names = ("weights", "held_out_gradients", "before", "after")
         chosen: dict[str, Any] = {name: [getattr(self, name)[position] for position in mine] for name in names}
-        return dataclasses.replace(self, **chosen)
+        stretch = [self.stretch[position] for position in mine] if self.stretch else ()
+        return dataclasses.replace(self, **chosen, stretch=stretch)
 
     @property
     def displacement(self) -> list[Tensor]:
@@ -45,8 +48,10 @@ class WeightStep:
         return [ops.subtract(new, old) for new, old in zip(self.after, self.before, strict=True)]
 
     @property
-    def took_part(self) -> list[Tensor]:
-        """The values before the step; 0 where nothing moved, for the weights of a branch that rested did not decay."""
-        return [
+    def decayed(self) -> list[Tensor]:
+        """The values before the step, times `stretch`; 0 where nothing moved: a branch that rested did not decay."""
+        took_part = [
             ops.where(ops.not_equal(new, old), old, ops.zeros_like(old)) for new, old in zip(self.after, self.before)
         ]
+        factors = self.stretch or [None] * len(took_part)
+        return [w if factor is None else factor * w for w, factor in zip(took_part, factors, strict=True)]

@@ -3,6 +3,7 @@
 from keras_dha.layers.batch_normalization import BatchNormalization, with_fused_normalization
 from keras_dha.layers.choice_weights import ChoiceWeights
 from keras_dha.layers.image_scaling import ImageScaling
+from keras_dha.layers.learned_dropout import LearnedDropout, with_dropout_rates, with_learned_dropout
 from keras_dha.layers.mixed_layer import MixedLayer
 from keras_dha.layers.mixed_node import MixedNode
 from keras_dha.layers.mixed_op import MixedOp
@@ -12,9 +13,12 @@ __all__ = [
     "BatchNormalization",
     "ChoiceWeights",
     "ImageScaling",
+    "LearnedDropout",
     "MixedLayer",
     "MixedNode",
     "MixedOp",
     "SharedGraphs",
+    "with_dropout_rates",
     "with_fused_normalization",
+    "with_learned_dropout",
 ]

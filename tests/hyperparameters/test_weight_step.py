@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -22,10 +24,12 @@ def test_what_a_hyperparameter_acts_on() -> None:
     assert seen.learning_rate == RATE
 
 
-def test_displacement_and_what_took_part() -> None:
+def test_displacement_and_what_decayed() -> None:
     np.testing.assert_array_equal(step().displacement[0], [[-0.5, 0.0]])
     np.testing.assert_array_equal(step().displacement[1], [2.0])
-    np.testing.assert_array_equal(step().took_part[0], [[2.0, 0.0]])
+    np.testing.assert_array_equal(step().decayed[0], [[2.0, 0.0]])
+    stretched = dataclasses.replace(step(), stretch=[None, 0.5])
+    np.testing.assert_array_equal(stretched.decayed[1], [1.5])
 
 
 @pytest.mark.parametrize(("coupled", "product"), [(False, 1.0 * 2.0), (True, 1.0 * 2.0 + 2.0 * 3.0)])
