@@ -68,8 +68,8 @@ class FlatUpdate(SelectiveUpdate):
             and all(variable.constraint is None and not variable.overwrite_with_gradient for variable in variables)
         )
 
-    def _read(self, variables: Sequence[keras.Variable]) -> list[Tensor]:
-        """As `SelectiveUpdate` has it; 0 stands for all other variables."""
+    def read(self, variables: Sequence[keras.Variable]) -> list[Tensor]:
+        """As `SelectiveUpdate.read`; 0 stands for all other variables."""
         values = self.joined(variables, variables)
         for vector, value in zip(self.units, values):
             vector.assign(value)
@@ -110,7 +110,8 @@ class FlatUpdate(SelectiveUpdate):
         """Each variable, and its part of the vector of its unit."""
         for group, vector in zip(self._groups, vectors, strict=True):
             ends = list(itertools.accumulate(map(_size, group)))
-            parts = ops.split(ops.convert_to_tensor(vector), ends[:-1])
+            value = ops.convert_to_tensor(vector)
+            parts = ops.split(value, ends[:-1]) if len(group) > 1 else [value]
             yield from ((variable, _reshaped(part, variable.shape)) for variable, part in zip(group, parts))
 
 

@@ -1,6 +1,6 @@
 """Gradient descent with a momentum that knows nothing of the learning rate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -24,6 +24,9 @@ class MomentumSGD(keras.optimizers.Optimizer):
         nesterov: Whether to look ahead. Defaults to False.
         name: Name of the optimizer.
         **kwargs: Of `keras.optimizers.Optimizer`, such as `global_clipnorm`.
+
+    Attributes:
+        learned_momentum: Gives the momentum in place of `momentum`, a scalar, each step; or None. Part of no config.
 
     Raises:
         ValueError: If the momentum is not in [0, 1).
@@ -54,6 +57,7 @@ class MomentumSGD(keras.optimizers.Optimizer):
             raise ValueError(f"momentum must be in [0, 1). Received: momentum={momentum}. Give 0.9, or 0.0 for none.")
         self.momentum = momentum
         self.nesterov = nesterov
+        self.learned_momentum: Callable[[], Tensor] | None = None
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Makes a velocity of zero for each variable."""
@@ -66,9 +70,11 @@ class MomentumSGD(keras.optimizers.Optimizer):
         """Moves one variable and its velocity."""
         rate, gradient = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
         velocity = self.velocities[self._get_variable_index(variable)]
-        new_velocity = self.momentum * velocity + gradient
+        momentum = self.momentum if self.learned_momentum is None else self.learned_momentum()
+        momentum = ops.cast(momentum, variable.dtype)
+        new_velocity = momentum * velocity + gradient
         self.assign(velocity, new_velocity)
-        step = gradient + self.momentum * new_velocity if self.nesterov else new_velocity
+        step = gradient + momentum * new_velocity if self.nesterov else new_velocity
         self.assign_sub(variable, rate * step)
 
     def get_config(self) -> dict[str, Any]:

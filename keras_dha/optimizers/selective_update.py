@@ -58,6 +58,7 @@ class SelectiveUpdate:
         variables: Sequence[keras.Variable],
         active: Sequence[Tensor | bool],
         shrinkage: Sequence[Tensor | None] | None = None,
+        stretch: Sequence[Tensor | None] | None = None,
     ) -> list[Tensor]:
         """One step of the optimizer.
 
@@ -67,18 +68,32 @@ class SelectiveUpdate:
             active: For each variable True, or a boolean scalar tensor: whether it moves in this step.
             shrinkage: For each unit the share of itself that it loses before the step, a scalar tensor, or None; None:
                 no unit does. What is not active loses nothing.
+            stretch: For each unit what its way in this step, the loss included, is multiplied with, a scalar tensor, or
+                None; None: no unit's is.
 
         Returns:
             What the units were before.
         """
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active) if g is not None]
-        before = self._read([variable for _, variable, _ in known])
+        before = self.read([variable for _, variable, _ in known])
         if known:
-            self._apply(self._by_unit(known), any_of([moves for _, _, moves in known]), shrinkage)
+            by_unit = self._by_unit(known)
+            starts = self._starts(by_unit, stretch)
+            self._apply(by_unit, any_of([moves for _, _, moves in known]), shrinkage)
+            for unit, start, factor in starts:
+                unit.assign(start + ops.cast(factor, unit.dtype) * (unit - start))
             self._write([variable for _, variable, _ in known])
         return before
 
-    def _read(self, variables: Sequence[keras.Variable]) -> list[Tensor]:
+    def _starts(
+        self, known: Sequence[Known], stretch: Sequence[Tensor | None] | None
+    ) -> list[tuple[keras.Variable, Tensor, Tensor]]:
+        """Each unit of `known` that is stretched, what it is now, and how much."""
+        factors = {id(unit): factor for unit, factor in zip(self.units, stretch or [])}
+        stretched = [(unit, factors.get(id(unit))) for _, unit, _ in known]
+        return [(unit, ops.copy(unit), factor) for unit, factor in stretched if factor is not None]
+
+    def read(self, variables: Sequence[keras.Variable]) -> list[Tensor]:
         """Brings the units up to the variables; returns what they are."""
         return [ops.copy(unit) for unit in self.units]
 

@@ -23,6 +23,8 @@ class Schedule:
         rest: Two fractions between which the architecture rests once more; None: it does not.
         architecture_every: Weight steps between two steps of the architecture, at least 1.
         hyperparameters_every: Weight steps between two steps of the hyper-parameters, at least 1.
+        hyperparameter_steps: What the steps of the hyper-parameters have shrunk to at the end of the search, of what
+            they were at its start, in `(0, 1]`; in between geometrically.
         anneal: `"cosine"` lowers the learning rate from the learned one to 0 over the settle phase; None leaves it.
 
     Raises:
@@ -37,6 +39,7 @@ class Schedule:
         rest: Sequence[float] | None = None,
         architecture_every: int = 1,
         hyperparameters_every: int = 10,
+        hyperparameter_steps: float = 1.0,
         anneal: str | None = "cosine",
     ) -> None:
         if not 0.0 < search_fraction <= 1.0 or not 0.0 <= warmup_fraction <= search_fraction:
@@ -56,11 +59,17 @@ class Schedule:
                 f"Received: rest={rest}, warmup_fraction={warmup_fraction}, search_fraction={search_fraction}. "
                 "Leave it out."
             )
+        if not 0.0 < hyperparameter_steps <= 1.0:
+            raise ValueError(
+                f"hyperparameter_steps must lie in (0, 1]. Received: hyperparameter_steps={hyperparameter_steps}. "
+                "Give 1.0, with which they do not shrink."
+            )
         self.rest = None if rest is None else (float(rest[0]), float(rest[1]))
         self.search_fraction = float(search_fraction)
         self.warmup_fraction = float(warmup_fraction)
         self.architecture_every = int(architecture_every)
         self.hyperparameters_every = int(hyperparameters_every)
+        self.hyperparameter_steps = float(hyperparameter_steps)
         self.anneal = anneal
 
     def searching(self, progress: float) -> bool:
@@ -98,6 +107,10 @@ class Schedule:
         """Whether this step, the one after `steps` others, updates the architecture: a boolean tensor."""
         return ops.logical_and(self.architecture_moves(progress), ops.equal(steps % self.architecture_every, 0))
 
+    def hyperparameter_factor(self, progress: Tensor) -> Tensor:
+        """What a step of the hyper-parameters is multiplied with at `progress`."""
+        return ops.power(self.hyperparameter_steps, self.search_share(progress))
+
     def learning_rate_factor(self, progress: Tensor) -> Tensor:
         """What the learning rate is multiplied with at `progress`: 1 in the search phase."""
         if self.anneal is None:
@@ -114,6 +127,7 @@ class Schedule:
             "rest": self.rest and list(self.rest),
             "architecture_every": self.architecture_every,
             "hyperparameters_every": self.hyperparameters_every,
+            "hyperparameter_steps": self.hyperparameter_steps,
             "anneal": self.anneal,
         }
 

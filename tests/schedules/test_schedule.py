@@ -42,9 +42,16 @@ def test_the_rate_is_lowered_while_settling() -> None:
     assert float(Schedule(anneal=None).learning_rate_factor(keras.ops.convert_to_tensor(1.0))) == 1.0
 
 
+def test_steps_of_hyperparameters_shrink_over_the_search() -> None:
+    schedule = Schedule(search_fraction=0.5, hyperparameter_steps=0.01)
+    factors = [float(schedule.hyperparameter_factor(keras.ops.convert_to_tensor(p))) for p in (0.0, 0.25, 0.5, 1.0)]
+    np.testing.assert_allclose(factors, [1.0, 0.1, 0.01, 0.01], rtol=1e-5)
+    assert float(Schedule().hyperparameter_factor(keras.ops.convert_to_tensor(0.2))) == 1.0
+
+
 def test_round_trip() -> None:
     config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "architecture_every": 2, "anneal": None}
-    config |= {"hyperparameters_every": 3, "rest": [0.3, 0.4]}
+    config |= {"hyperparameters_every": 3, "rest": [0.3, 0.4], "hyperparameter_steps": 0.5}
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**config)))
     assert again.get_config() == config
 
@@ -62,6 +69,7 @@ def test_round_trip() -> None:
         ({"search_fraction": 0.5, "rest": (0.4, 0.6)}, r"rest=\(0.4, 0.6\)"),
         ({"search_fraction": 0.5, "rest": (0.4,)}, r"rest=\(0.4,\)"),
         ({"anneal": "linear"}, "anneal='linear'"),
+        ({"hyperparameter_steps": 0.0}, "hyperparameter_steps=0.0"),
     ],
 )
 def test_numbers_out_of_range(arguments: dict[str, Any], received: str) -> None:
