@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_dha import roles
-from keras_dha.differentiated_model import DifferentiatedModel, dense
-from keras_dha.hypergradients import exact_product, finite_difference_product
+from keras_dha.differentiated_model import DifferentiatedModel, Passes, dense
+from keras_dha.hypergradients import finite_difference_product, mixed_product
 from keras_dha.penalties import Penalty
 from keras_dha.relaxations import Relaxation
 
@@ -65,7 +65,7 @@ class ArchitectureStep(DifferentiatedModel):
         self,
         train: tuple[Any, ...],
         held_out: Any,
-        differentiate: Any,
+        passes: Passes,
         parts: dict[str, list[keras.Variable]],
         due: Tensor,
     ) -> list[Tensor]:
@@ -81,8 +81,8 @@ class ArchitectureStep(DifferentiatedModel):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             batch = (self.scaling(x) if self.scaling else x, y, sample_weight)
             if self.recipe.architecture_loss != "held_out":
-                return self._unrolled(train, batch, differentiate, weights, logits)
-            gradients, loss, *_ = differentiate(*batch)
+                return self._unrolled(train, batch, passes, weights, logits)
+            gradients, loss, *_ = passes.held_out(*batch)
             return [loss, *dense(gradients[len(weights) :], logits)]
 
         nothing = [ops.zeros(v.shape, v.dtype) for v in logits]
@@ -95,7 +95,7 @@ class ArchitectureStep(DifferentiatedModel):
         self,
         train: tuple[Any, ...],
         held_out: tuple[Any, ...],
-        differentiate: Any,
+        passes: Passes,
         weights: list[keras.Variable],
         logits: list[keras.Variable],
     ) -> list[Tensor]:
@@ -110,10 +110,10 @@ class ArchitectureStep(DifferentiatedModel):
             )
         count, rate, put_back = len(weights), self._learning_rate(), self._saved_states()
         before = [ops.copy(variable) for variable in weights]
-        inner = dense(differentiate(*train)[0][:count], weights)
+        inner = dense(passes.training(*train)[0][:count], weights)
         for variable, value in zip(weights, self.plain_step(weights, inner, rate)):
             variable.assign(value)
-        gradients, loss, *_ = differentiate(*held_out)
+        gradients, loss, *_ = passes.held_out(*held_out)
         vector, outer = dense(gradients[:count], weights), dense(gradients[count:], logits)
         for variable, value in zip(weights, before):
             variable.assign(value)
@@ -124,10 +124,10 @@ class ArchitectureStep(DifferentiatedModel):
 
         def training_slopes() -> list[Tensor]:
             put_back()
-            return dense(differentiate(*train)[0][count:], logits)
+            return dense(passes.training(*train)[0][count:], logits)
 
         if self.recipe.architecture_loss == "unrolled_exact":
-            product = exact_product(training_loss, weights, vector, logits)
+            product = mixed_product(training_loss, weights, vector, logits)
         else:
             product = finite_difference_product(training_slopes, weights, vector)
         put_back()

@@ -59,6 +59,25 @@ def asked_of_model(
     return (augmentation if given[0] else None), (hyperparameters if given[1] else None)
 
 
+def check_dropout(parts: Sequence[Any], found: Sequence[str]) -> None:
+    """Each learned rate is that of a layer.
+
+    Args:
+        parts: `DropoutRate`s.
+        found: The names of the layers whose rate is learned.
+
+    Raises:
+        ValueError: If one is of none.
+    """
+    for part in parts:
+        if not found or (part.where and not any(part.names(name) for name in found)):
+            where = f"where={part.where}, " if part.where else ""
+            raise ValueError(
+                f"The network must have keras.layers.Dropout for {part.name} to be its rate. Received: {where}layers "
+                f"{list(found)}. Put a Dropout into the model, of any rate, or leave DropoutRate out."
+            )
+
+
 def check_backend() -> None:
     """Keras runs on TensorFlow.
 

@@ -7,11 +7,13 @@ import keras
 from keras import ops
 
 from keras_dha import roles
-from keras_dha.hyperparameters import Hyperparameter, LearningRate, WeightDecay
-from keras_dha.optimizers import FlatUpdate, SelectiveUpdate
+from keras_dha.hypergradients import HYPERGRADIENTS, Hypergradient
+from keras_dha.hyperparameters import Hyperparameter, LearningRate, Momentum, WeightDecay
+from keras_dha.optimizers import FlatUpdate, MomentumSGD, ScaledSchedule, SelectiveUpdate
 from keras_dha.phased_model import PhasedModel, number
 from keras_dha.recipes import Recipe
 from keras_dha.spaces import SearchSpace
+from keras_dha.weight_update import WeightUpdate, has_schedule
 
 Tensor = Any
 OPTIMIZERS = {
@@ -28,6 +30,7 @@ class CompiledModel(PhasedModel):
     space: SearchSpace
     recipe: Recipe
     learned: list[Hyperparameter]
+    estimators: list[Hypergradient]
     augmentation: Any
 
     def __init__(self, **kwargs: Any) -> None:
@@ -108,29 +111,32 @@ class CompiledModel(PhasedModel):
                 "An optimizer of a search must not average its weights (use_ema), for options come and go. Received: "
                 f"use_ema=True in {averaged}. Train the derived model on with such an optimizer."
             )
-        learns = any(isinstance(part, LearningRate) for part in self.learned)
-        if learns and has_schedule(optimizers["optimizer"]):
-            raise ValueError(
-                "The learning rate must be learned or scheduled, not both. Received: optimizer with a "
-                "LearningRateSchedule, and a LearningRate among the hyper-parameters. Give the optimizer a number, or "
-                "SearchModel hyperparameters without a LearningRate."
-            )
 
     def _take_over_rates(self, *, start: bool) -> None:
-        if not has_schedule(self.optimizer):
+        """What of the optimizer's own is learned, starts where the optimizer has it.
+
+        Args:
+            start: Whether the user gave the optimizer.
+        """
+        start = start and number(self.steps) == 0
+        scheduled = has_schedule(self.optimizer)
+        if not scheduled:
             self.base_learning_rate.assign(self.optimizer.learning_rate)
         for part in self.learned:
-            if isinstance(part, LearningRate) and start and number(self.steps) == 0:
-                _start_at(part, "learning_rate", number(self.base_learning_rate))
-            if isinstance(part, WeightDecay) and self.optimizer.weight_decay:
-                if start and number(self.steps) == 0:
-                    _start_at(part, "weight_decay", self.optimizer.weight_decay)
-                self.optimizer.weight_decay = None
+            if isinstance(part, LearningRate) and not part.where and start:
+                _start_at(part, "learning_rate", 1.0 if scheduled else number(self.base_learning_rate), scheduled)
+            if isinstance(part, Momentum) and start and isinstance(self.optimizer, MomentumSGD):
+                _start_at(part, "momentum", self.optimizer.momentum)
+            if isinstance(part, WeightDecay) and not part.where and start and self.optimizer.weight_decay:
+                _start_at(part, "weight_decay", self.optimizer.weight_decay)
+        if any(isinstance(part, WeightDecay) for part in self.learned):
+            self.optimizer.weight_decay = None
 
     def _fresh_compile_arguments(self) -> tuple[Any, Any, Any]:
         """Optimizer, loss and metrics as they were given, with no state: losses have none."""
         optimizer = self._compile_arguments["optimizer"]
         schedule = getattr(optimizer, "_learning_rate", None)
+        schedule = schedule.schedule if isinstance(schedule, ScaledSchedule) else schedule
         own = {type(part).__name__: type(part) for part in (optimizer, schedule)}  # users' own need no registering
         with keras.saving.custom_object_scope(own):
             fresh = keras.saving.deserialize_keras_object(self._compile_serialized["optimizer"])
@@ -139,22 +145,59 @@ class CompiledModel(PhasedModel):
 
     def _build_optimizers(self) -> None:
         parts = roles.partition(self.trainable_variables)
+        weights = parts[roles.WEIGHT]
+        self.weight_update = WeightUpdate(self.optimizer, weights, self.learned, self.base_learning_rate)
         self._updates = {
-            role: self._update_of(role, getattr(self, name), parts[role]) for name, role in OPTIMIZERS.items()
+            role: self._update_of(getattr(self, name), parts[role])
+            for name, role in OPTIMIZERS.items()
+            if role != roles.WEIGHT
         }
+        self._updates[roles.WEIGHT] = self.weight_update.update
+        self._assign_estimators()
         branches = self.supernet.branch_variables() if self.supernet else []
         self._gates: dict[int, list[tuple[str, int]]] = {}  # an option's layers may be another one's, too
         for variable, name, position in branches:
             self._gates.setdefault(id(variable), []).append((name, position))
 
-    def _update_of(
-        self, role: str, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
-    ) -> SelectiveUpdate:
-        if not FlatUpdate.suits(optimizer, variables):
-            return SelectiveUpdate(optimizer, variables)
-        if role != roles.WEIGHT:
-            return FlatUpdate(optimizer, variables)
-        return FlatUpdate(optimizer, variables, lambda weight: tuple(part.acts_on(weight) for part in self.learned))
+    def _update_of(self, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> SelectiveUpdate:
+        kind = FlatUpdate if FlatUpdate.suits(optimizer, variables) else SelectiveUpdate
+        return kind(optimizer, variables)
+
+    def _assign_estimators(self) -> None:
+        """Gives each hyper-parameter to the first estimator that sees it."""
+        update = self.weight_update
+        has_rule = update.rule is not None
+        self._seen_by: dict[int, list[Hyperparameter]] = {id(estimator): [] for estimator in self.estimators}
+        for part in self.learned:
+            estimator = self._estimator_of(part, has_rule=has_rule)
+            if estimator is None:
+                others = [kind.__name__ for kind in HYPERGRADIENTS if kind().sees(part, has_rule=has_rule)]
+                given = [type(estimator).__name__ for estimator in self.estimators]
+                raise ValueError(
+                    f"An estimator must see each hyper-parameter. Received: hypergradients={given}, which cannot see "
+                    f"{type(part).__name__} with {type(self.optimizer).__name__}. "
+                    + (f"Add {', or '.join(others)}." if others else "Compile with MomentumSGD, SGD, Adam or RMSprop.")
+                )
+            self._seen_by[id(estimator)].append(part)
+        for estimator in self.estimators:
+            if not estimator.built:
+                num_slots = 0 if update.rule is None else len(update.rule.slots)
+                estimator.prepare(self._seen_by[id(estimator)], update.update.units, num_slots)
+
+    def _estimator_of(self, part: Hyperparameter, *, has_rule: bool) -> Hypergradient | None:
+        return next((estimator for estimator in self.estimators if estimator.sees(part, has_rule=has_rule)), None)
+
+    def troubles(self) -> list[str]:
+        """What is to be said of the hyper-parameters when the search ends: bounds that are in the way, and the like."""
+        found = []
+        for part in self.learned:
+            if bool(part.at_bound()):
+                value = float(ops.convert_to_numpy(part.value()))
+                found.append(
+                    f"{part.name} sits at its bound {value:g}; beyond it, it might have gone on. "
+                    f"Received: bounds={part.bounds}. Widen them, or start elsewhere: initial={part.initial:g}."
+                )
+        return found + [trouble for estimator in self.estimators if (trouble := estimator.trouble())]
 
     def plain_step(
         self, variables: Sequence[keras.Variable], gradients: Sequence[Tensor], rate: Tensor
@@ -174,14 +217,11 @@ class CompiledModel(PhasedModel):
         return reached
 
     def _learning_rate(self) -> Tensor:
-        """The rate of this step: the optimizer's own schedule, or the learned or constant one, annealed."""
-        if has_schedule(self.optimizer):
-            return ops.convert_to_tensor(self.optimizer.learning_rate)
-        rate = ops.convert_to_tensor(self.base_learning_rate)
-        for part in self.learned:
-            if isinstance(part, LearningRate):
-                rate = part.value()
-        return rate * self.recipe.schedule.learning_rate_factor(ops.convert_to_tensor(self.progress))
+        """The rate of this step: a schedule's, or the learned or constant one, annealed."""
+        return self.weight_update.learning_rate(self._annealing())
+
+    def _annealing(self) -> Tensor:
+        return self.recipe.schedule.learning_rate_factor(ops.convert_to_tensor(self.progress))
 
     @property
     def _is_bilevel(self) -> bool:
@@ -191,7 +231,14 @@ class CompiledModel(PhasedModel):
     @property
     def needs_held_out(self) -> bool:
         """Whether the search learns anything from held-out batches."""
-        return bool(self.learned) or self._is_bilevel or self._policy_is_held_out
+        return self._learns_from_held_out or self._is_bilevel or self._policy_is_held_out
+
+    @property
+    def _learns_from_held_out(self) -> bool:
+        """Whether a hyper-parameter learns from held-out batches."""
+        has_rule = not self.compiled or self.weight_update.rule is not None
+        found = [self._estimator_of(part, has_rule=has_rule) for part in self.learned]
+        return any(estimator is not None and estimator.learns_from == "held_out" for estimator in found)
 
     @property
     def _policy_is_held_out(self) -> bool:
@@ -219,11 +266,6 @@ class CompiledModel(PhasedModel):
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
 
-def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether the learning rate follows a schedule of the optimizer's own."""
-    return not isinstance(optimizer.learning_rate, keras.Variable)
-
-
 def _copy_of_metric(metric: Any) -> Any:
     if not isinstance(metric, keras.metrics.Metric):
         return metric  # a name, or a function, of which Keras makes a metric for each model
@@ -233,13 +275,15 @@ def _copy_of_metric(metric: Any) -> Any:
         return type(metric).from_config(metric.get_config())
 
 
-def _start_at(part: Hyperparameter, name: str, value: float) -> None:
+def _start_at(part: Hyperparameter, name: str, value: float, scheduled: bool = False) -> None:
     low, high = part.bounds
-    if not low * (1.0 - 1e-6) <= value <= high * (1.0 + 1e-6):  # the optimizer keeps it in float32
+    inside = low < value < high if scheduled else low * (1.0 - 1e-6) <= value <= high * (1.0 + 1e-6)  # of float32
+    if not inside:
         kind = type(part).__name__
+        what = "A learning rate that multiplies a schedule starts at 1, which" if scheduled else f"The {name} of the "
+        what += "" if scheduled else "optimizer, where learning starts,"
         raise ValueError(
-            f"Where the {name} of the optimizer starts to be learned must lie within its bounds. Received: "
-            f"{name}={value:g}, bounds={part.bounds}. Give SearchModel hyperparameters with "
-            f"{kind}({value:g}, bounds=({value / 10:g}, {value * 10:g})), or without a {kind}."
+            f"{what} must lie within its bounds. Received: {name}={value:g}, bounds={part.bounds}. Give SearchModel "
+            f"hyperparameters with {kind}({value:g}, bounds=({value / 10:g}, {value * 10:g})), or without a {kind}."
         )
     part.assign(value)

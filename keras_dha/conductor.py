@@ -1,6 +1,7 @@
 """The callback that leads a search model through its two phases."""
 
 import time
+import warnings
 from typing import Any
 
 import keras
@@ -81,5 +82,7 @@ class Conductor(keras.callbacks.Callback):
 
     def _settle(self) -> None:
         if not self.model.settled:
+            for trouble in self.model.troubles():
+                warnings.warn(trouble, stacklevel=2)
             self.model.settle()
             self._data.settle()

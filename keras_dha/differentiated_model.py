@@ -1,5 +1,6 @@
 """The loss of a search, and its gradients."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -7,7 +8,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_dha import roles
 from keras_dha.compiled_model import CompiledModel
+from keras_dha.hyperparameters import DropoutRate, LossHyperparameter, TrainingBatch
 from keras_dha.layers import ImageScaling
 from keras_dha.relaxations import Relaxation
 
@@ -20,6 +23,18 @@ class MixedLabels(NamedTuple):
     y: Any
     partner: Tensor
     share: Tensor
+
+
+class Passes(NamedTuple):
+    """From scaled inputs, labels and sample weights to gradients and more: see `DifferentiatedModel._differentiator`.
+
+    Args:
+        training: Of training batches.
+        held_out: Of held-out ones; the same function where they go through the network in the same way.
+    """
+
+    training: Callable[..., tuple[Any, ...]]
+    held_out: Callable[..., tuple[Any, ...]]
 
 
 class DifferentiatedModel(CompiledModel):
@@ -40,15 +55,54 @@ class DifferentiatedModel(CompiledModel):
             self.synchronize()
         return self.network(inputs, training=training)
 
-    def _loss_of(self, inputs: Any, y: Any, sample_weight: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """The loss of a batch of scaled inputs, the outputs, and the weights of options."""
+    def _loss_of(
+        self, inputs: Any, y: Any, sample_weight: Any, *, held_out: bool = False
+    ) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        """The loss of a batch of scaled inputs, the outputs, and the weights of options.
+
+        That of a training batch has the terms of learned hyper-parameters in it.
+        """
+        if held_out:  # without what layers add
+            y_pred, choice_weights = self._held_out_forward(inputs)
+            return self._loss_object(y, y_pred, sample_weight), y_pred, choice_weights
         y_pred, choice_weights = self.forward(inputs, training=True)
         if not isinstance(y, MixedLabels):
-            return self.compute_loss(inputs, y, y_pred, sample_weight, training=True), y_pred, choice_weights
-        weight = 1.0 if sample_weight is None else sample_weight
-        own = self.compute_loss(inputs, y.y, y_pred, y.share * weight, training=True)
-        others = ops.take(y.y, y.partner, axis=0)
-        return own + self._loss_object(others, y_pred, (1.0 - y.share) * weight), y_pred, choice_weights
+            loss = self.compute_loss(inputs, y, y_pred, sample_weight, training=True)
+        else:
+            own_weight, others, others_weight = _mixed(y, sample_weight)
+            loss = self.compute_loss(inputs, y.y, y_pred, own_weight, training=True)
+            loss = loss + self._loss_object(others, y_pred, others_weight)
+        return loss + self._terms(y, y_pred, sample_weight), y_pred, choice_weights
+
+    def _held_out_forward(self, inputs: Any) -> tuple[Any, dict[str, Tensor]]:
+        """As `forward`, of held-out examples: nothing is dropped by layers whose rate is learned."""
+        with contextlib.ExitStack() as stack:
+            for part in self.learned:
+                if isinstance(part, DropoutRate):
+                    stack.enter_context(part.resting())
+            return self.forward(inputs, training=self.recipe.held_out_pass == "training")
+
+    def _terms(self, y: Any, y_pred: Any, sample_weight: Any) -> Tensor:
+        """What learned hyper-parameters add to the training loss."""
+
+        def mean(given: Any) -> Tensor:
+            loss = given if isinstance(given, keras.losses.Loss) else _FunctionLoss(given)
+            if not isinstance(y, MixedLabels):
+                return loss(y, y_pred, sample_weight)
+            own_weight, others, others_weight = _mixed(y, sample_weight)
+            return loss(y.y, y_pred, own_weight) + loss(others, y_pred, others_weight)
+
+        parts = [part for part in self.learned if isinstance(part, LossHyperparameter)]
+        if not parts:
+            return 0.0
+        weights, replicas = roles.partition(self.trainable_variables)[roles.WEIGHT], self._replicas
+        added = [value / replicas for value in self.network.losses]
+        batch = TrainingBatch(y, y_pred, sample_weight, self._loss_object, mean, weights, added, replicas)
+        return sum(part.term(batch) for part in parts)
+
+    @property
+    def _replicas(self) -> int:
+        return self.distribute_strategy.num_replicas_in_sync
 
     def _score(self, loss: Tensor, choice_weights: dict[str, Tensor]) -> Tensor:
         """`sg(loss - baseline) * log p`: its gradient is the score-function estimate of the drawn choices."""
@@ -68,30 +122,40 @@ class DifferentiatedModel(CompiledModel):
         self.baseline.assign(memory * self.baseline + (1.0 - memory) * loss)
         self.baseline_losses.assign_add(ops.cast(measured, "float32"))
 
-    def _differentiator(self, variables: Sequence[keras.Variable]) -> Any:
+    def _passes(self, variables: Sequence[keras.Variable]) -> Passes:
+        """How gradients of training and of held-out batches are taken."""
+        training = self._differentiator(variables)
+        return Passes(training, training if self._one_pass_for_both else self._differentiator(variables, held_out=True))
+
+    def _differentiator(self, variables: Sequence[keras.Variable], *, held_out: bool = False) -> Any:
         """From scaled inputs, labels and sample weights to gradients, loss, outputs, and weights of options.
 
         And to the gradient of the loss for the inputs, if the policy learns through these; else None.
 
-        While both the training and the held-out batch go through it, it is a graph of its own, which is traced and
-        optimized once. Not so eagerly, where each step would trace it anew, nor on several replicas, which can agree on
-        moving statistics in the outermost graph only.
+        While both the training and the held-out batch go through the same one, it is a graph of its own, which is
+        traced and optimized once. Not so eagerly, where each step would trace it anew, nor on several replicas, which
+        can agree on moving statistics in the outermost graph only.
         """
 
         def differentiate(inputs: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
             sources = [*variables, inputs] if self._policy_learns_through_images else list(variables)
             with tf.GradientTape() as tape:
                 tape.watch(sources[len(variables) :])
-                loss, y_pred, choice_weights = self._loss_of(inputs, y, sample_weight)
+                loss, y_pred, choice_weights = self._loss_of(inputs, y, sample_weight, held_out=held_out)
                 objective = loss + self._score(loss, choice_weights)
             gradients = tape.gradient(objective, sources)
             slopes = gradients.pop() if len(gradients) > len(variables) else None
             return gradients, loss, y_pred, choice_weights, slopes
 
-        alone = self.distribute_strategy.num_replicas_in_sync == 1
-        if not self._holds_out or self.run_eagerly or not alone:
+        if not self._holds_out or self.run_eagerly or self._replicas > 1 or not self._one_pass_for_both:
             return differentiate
         return tf.function(differentiate, autograph=False, experimental_attributes={"_noinline": True})
+
+    @property
+    def _one_pass_for_both(self) -> bool:
+        """Whether held-out examples go through the network as training examples do."""
+        same = not self.network.losses and not any(isinstance(part, LossHyperparameter) for part in self.learned)
+        return same and self.recipe.held_out_pass == "training"
 
     @property
     def _loss_object(self) -> keras.losses.Loss:
@@ -112,14 +176,19 @@ class DifferentiatedModel(CompiledModel):
         return {} if self.supernet is None else self.supernet.relaxations
 
     def _log_held_out(self, loss: Tensor, measured: Tensor) -> None:
-        loss = loss * self.distribute_strategy.num_replicas_in_sync  # undoes what is for gradients only
+        loss = loss * self._replicas  # undoes what is for gradients only
         self._held_out_loss.update_state(loss, sample_weight=ops.cast(measured, "float32"))
 
     def _mean_of_replicas(self, value: Tensor) -> Tensor:
         """What replicas must agree on, for it decides what all of them do next."""
-        if self.distribute_strategy.num_replicas_in_sync == 1:
+        if self._replicas == 1:
             return value
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+    def _sum_of_replicas(self, value: Tensor) -> Tensor:
+        if self._replicas == 1:
+            return value
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
     def _saved_states(self) -> Callable[[], None]:
         """What puts moving statistics and random states of the network back to what they are now.
@@ -162,6 +231,12 @@ class DifferentiatedModel(CompiledModel):
 def shared(values: Sequence[Tensor], y: Any) -> Tensor:
     """A number for each example, from those of `_per_example_losses`, or of anything in their place."""
     return y.share * values[0] + (1.0 - y.share) * values[1] if isinstance(y, MixedLabels) else values[0]
+
+
+def _mixed(y: MixedLabels, sample_weight: Any) -> tuple[Tensor, Any, Tensor]:
+    """How much of each example's own label counts, the other one's labels, and how much of these."""
+    weight = 1.0 if sample_weight is None else sample_weight
+    return y.share * weight, ops.take(y.y, y.partner, axis=0), (1.0 - y.share) * weight
 
 
 class _FunctionLoss(keras.losses.Loss):

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_dha.argument_checks import (
     asked_of_model,
     check_backend,
+    check_dropout,
     check_fit_arguments,
     check_held_out,
     check_inputs,
@@ -25,10 +25,12 @@ from keras_dha.data import PairedData
 from keras_dha.derivation import FixedChooser, inherit_weights, on_raw_inputs
 from keras_dha.diagnostics import mean_normalized_entropy
 from keras_dha.exports import export_model
-from keras_dha.hyperparameters import WeightDecay
-from keras_dha.layers import ImageScaling, with_fused_normalization
+from keras_dha.hypergradients import Hypergradient
+from keras_dha.hyperparameters import DropoutRate
+from keras_dha.latest import Latest
+from keras_dha.layers import ImageScaling, with_dropout_rates, with_fused_normalization, with_learned_dropout
 from keras_dha.phased_model import number
-from keras_dha.recipes import RECIPES, Recipe, dha
+from keras_dha.recipes import RECIPES, Recipe, dha, tune
 from keras_dha.search_trainer import SearchTrainer
 from keras_dha.spaces import Decisions, ModelSpace, SearchSpace
 from keras_dha.supernet import Supernet
@@ -54,6 +56,9 @@ class SearchModel(SearchTrainer):
         hyperparameters: Replaces the recipe's list; None or an empty list switches their learning off.
         penalties: Replaces the recipe's penalties; None or an empty list switches them off.
         schedule: Replaces the recipe's schedule.
+        hypergradients: Replaces the recipe's estimators, one or several: the first that sees a hyper-parameter gives
+            its gradient.
+        held_out_pass: Replaces the recipe's, `"training"` or `"inference"`: see `keras_dha.recipes.Recipe`.
         decisions: Fixes the architecture to these decisions; only the other parts are then searched.
         seed: Makes a run repeatable: seeds Python, NumPy, TensorFlow and every part. None: nothing is seeded.
 
@@ -85,6 +90,8 @@ class SearchModel(SearchTrainer):
         hyperparameters: Any = FROM_RECIPE,
         penalties: Any = FROM_RECIPE,
         schedule: Any = FROM_RECIPE,
+        hypergradients: Any = FROM_RECIPE,
+        held_out_pass: str = FROM_RECIPE,
         decisions: Mapping[str, Any] | None = None,
         seed: int | None = None,
         **kwargs: Any,
@@ -93,6 +100,7 @@ class SearchModel(SearchTrainer):
         super().__init__(**kwargs)
         if isinstance(space, keras.Model):
             augmentation, hyperparameters = asked_of_model(space, recipe, augmentation, hyperparameters, FROM_RECIPE)
+            recipe = tune() if recipe is None and hyperparameters else recipe
             space, decisions = ModelSpace(space), decisions or {}
         check_kinds(space, recipe)
         self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
@@ -101,12 +109,13 @@ class SearchModel(SearchTrainer):
         self.raw_dtype = "float32"
         self.seed = random.randrange(2**31) if seed is None else int(seed)
         given = {"relaxation": relaxation, "augmentation": augmentation, "schedule": schedule}
-        for name, value in (("hyperparameters", hyperparameters), ("penalties", penalties)):
+        given["held_out_pass"] = held_out_pass
+        estimators = (hypergradients,) if isinstance(hypergradients, Hypergradient) else hypergradients
+        several = {"hyperparameters": hyperparameters, "penalties": penalties, "hypergradients": estimators}
+        for name, value in several.items():
             given[name] = value if isinstance(value, str) and value == FROM_RECIPE else _as_tuple(value)
         chosen = {name: part for name, part in given.items() if not (isinstance(part, str) and part == FROM_RECIPE)}
-        recipe = (recipe or dha()).replace(**chosen)
-        self.recipe = recipe.with_parts(_seeded(recipe.parts(), self.seed))
-        _take_over(recipe, self.recipe)
+        self.recipe = (recipe or dha()).replace(**chosen).with_own_parts(self.seed)
         self.space = space
         self.schedule_state = {
             name: self._state(name, start=value) for name, value in self.recipe.schedule.initial_state().items()
@@ -143,6 +152,11 @@ class SearchModel(SearchTrainer):
         for part in self.learned:
             if not part.built:
                 part.build()
+        self.estimators = list(self.recipe.hypergradients)
+        self._shown = {part.name: Latest(name=part.name) for part in self.learned}
+        if rates := [part for part in self.learned if isinstance(part, DropoutRate)]:
+            self.network, found = with_learned_dropout(self.network, rates)
+            check_dropout(rates, found)
         relaxations = self.supernet.relaxations if self.supernet else {}
         self.penalties = list(self.recipe.penalties) if self.supernet else []
         for penalty in self.penalties:
@@ -167,9 +181,7 @@ class SearchModel(SearchTrainer):
     def state_of_search(self) -> dict[str, float]:
         """What the progress bar and the history show beside losses and metrics, as plain numbers."""
         state = {"phase": float(self.settled), "learning_rate": float(ops.convert_to_numpy(self._learning_rate()))}
-        for part in self.learned:
-            if isinstance(part, WeightDecay):
-                state["weight_decay"] = float(ops.convert_to_numpy(part.value()))
+        state |= {name: value for name, value in self.hyperparameters().items() if name != "learning_rate"}
         if self.supernet is not None:
             state["entropy"] = mean_normalized_entropy(self.supernet.probabilities())
         if self.augmentation is not None:
@@ -295,6 +307,15 @@ class SearchModel(SearchTrainer):
         """Learned hyper-parameters by name, in their own units."""
         return {part.name: float(ops.convert_to_numpy(part.value())) for part in self.learned}
 
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """As in Keras; and what the hyper-parameters are, where they started, and their bounds."""
+        super().summary(*args, **kwargs)
+        show = kwargs.get("print_fn") or print
+        for part in self.learned:
+            low, high = part.bounds
+            value = float(ops.convert_to_numpy(part.value()))
+            show(f"{part.name}: {value:.4g} (started at {part.initial:g}, within {low:g} to {high:g})")
+
     def derive(self) -> keras.Model:
         """The kept network with its trained weights: a plain Keras model of the user's own inputs.
 
@@ -323,7 +344,7 @@ class SearchModel(SearchTrainer):
             kept = self.supernet.kept_branches()
             whole = chooser.whole(network)
             inherit_weights(self.network, kept, whole, chooser.branches, self.supernet.mixtures)
-        return network
+        return with_dropout_rates(network, [part for part in self.learned if isinstance(part, DropoutRate)])
 
     def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **kwargs: Any) -> None:
         """Exports the derived model; as SavedModel with the signature `serve` (and `serving_default`) for raw inputs.
@@ -354,7 +375,9 @@ class SearchModel(SearchTrainer):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SearchModel":
         """A model from what `get_config` returned."""
         space = keras.saving.deserialize_keras_object(config["space"], custom_objects=custom_objects)
-        recipe = RECIPES.get(config["parts"]["name"], dha)().with_parts(config["parts"])  # for its optimizers
+        recipe = {**RECIPES, "tune": tune}.get(config["parts"]["name"], dha)().with_parts(
+            config["parts"]
+        )  # for its optimizers
         dtype = keras.dtype_policies.deserialize(config["dtype"])
         model = cls(space, recipe, decisions=config["decisions"], seed=config["seed"], name=config["name"], dtype=dtype)
         model.raw_dtype = config["raw_dtype"]
@@ -364,22 +387,3 @@ class SearchModel(SearchTrainer):
 def _as_tuple(parts: Any) -> Any:
     """A list of parts as a recipe wants it; anything else is left to the recipe to complain about."""
     return tuple(parts or ()) if isinstance(parts, (Sequence, type(None))) else parts
-
-
-def _seeded(parts: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Serialized parts, each random one with a seed of its own made of `seed`, so that none depends on the others."""
-    seeded = dict(parts)
-    for i, name in enumerate(("relaxation", "augmentation")):
-        if parts[name] is not None:
-            own = int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) >> 1
-            seeded[name] = {**parts[name], "config": {**parts[name]["config"], "seed": own}}
-    return seeded
-
-
-def _take_over(given: Recipe, own: Recipe) -> None:
-    """Gives the parts of a recipe what those that they were made of had learned."""
-    for old, new in zip((given.augmentation, *given.hyperparameters), (own.augmentation, *own.hyperparameters)):
-        if old is not None and new is not None and old.built and new.built:
-            new.set_weights(old.get_weights())
-    if own.augmentation is not None:
-        own.augmentation.set_phase(settled=False)

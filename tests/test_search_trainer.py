@@ -162,11 +162,22 @@ def test_a_scheduled_rate_is_respected() -> None:
     np.testing.assert_allclose(fit(model)["learning_rate"], [0.01, 0.01], rtol=1e-6)
 
 
-def test_a_rate_cannot_be_learned_and_scheduled() -> None:
+def test_a_learned_rate_multiplies_a_schedule() -> None:
+    decay = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.5)
+    parts = (LearningRate(bounds=(0.01, 100.0), max_step=None),)
+    model = search_model(**PLAIN, augmentation=None, hyperparameters=parts, schedule=SEARCH)
+    model.compile(keras.optimizers.SGD(decay))
+    assert model.hyperparameters() == {"learning_rate": 1.0}
+    history = fit(model)
+    value = model.hyperparameters()["learning_rate"]
+    assert value != 1.0
+    assert history["learning_rate"][-1] == pytest.approx(value * float(decay(8)), rel=1e-3)
+    assert isinstance(model.derive().optimizer._learning_rate, keras.optimizers.schedules.ExponentialDecay)
+
+
+def test_a_factor_of_a_schedule_needs_room() -> None:
     model = search_model(**PLAIN, augmentation=None)
-    with pytest.raises(
-        ValueError, match=r"learned or scheduled, not both\. Received: optimizer with a LearningRateSch"
-    ):
+    with pytest.raises(ValueError, match=r"starts at 1, which must lie within its bounds\. Received: learning_rate=1,"):
         model.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)))
 
 
@@ -367,7 +378,7 @@ def test_the_second_order_is_the_gradient_through_a_step_of_the_weights(
     train, held_out = ((model.scaling(x / 255.0), y, None) for x, y in ((X[:20], Y[:20]), HELD_OUT))
     before = [v.numpy() for v in weights]
     put_back = model._saved_states()
-    loss, *found = model._unrolled(train, held_out, model._differentiator(weights + logits), weights, logits)
+    loss, *found = model._unrolled(train, held_out, model._passes(weights + logits), weights, logits)
     for variable, value in zip(weights, before):
         np.testing.assert_array_equal(variable, value)
 
@@ -439,7 +450,7 @@ class WatchedDecay(WeightDecay):
     """Keeps the vector of weights that it was shown."""
 
     def log_gradient(self, step: Any) -> Any:
-        (self.shown,) = [keras.ops.convert_to_numpy(vector) for vector in step.took_part]
+        (self.shown,) = [keras.ops.convert_to_numpy(vector) for vector in step.decayed]
         return super().log_gradient(step)
 
 

@@ -1,12 +1,29 @@
-"""How the held-out loss reaches numbers of the update rule."""
+"""How the held-out loss reaches numbers of the training: one estimator a file."""
 
-from keras_dha.hypergradients.one_step import inner_product, learning_rate_gradient, weight_decay_gradient
-from keras_dha.hypergradients.unrolled import exact_product, finite_difference_product
+from keras_dha.hypergradients.curvature import Curvature, mixed_product
+from keras_dha.hypergradients.finite_difference import finite_difference_product
+from keras_dha.hypergradients.forward_mode import ForwardMode
+from keras_dha.hypergradients.hypergradient import Hypergradient, WeightMove
+from keras_dha.hypergradients.hypergradient_descent import HypergradientDescent
+from keras_dha.hypergradients.implicit import T1T2, Neumann
+from keras_dha.hypergradients.inner_product import inner_product
+from keras_dha.hypergradients.one_step import OneStep, learning_rate_gradient, weight_decay_gradient
+
+HYPERGRADIENTS: tuple[type[Hypergradient], ...] = (OneStep, T1T2, Neumann, ForwardMode, HypergradientDescent)
 
 __all__ = [
-    "exact_product",
+    "HYPERGRADIENTS",
+    "T1T2",
+    "Curvature",
+    "ForwardMode",
+    "Hypergradient",
+    "HypergradientDescent",
+    "Neumann",
+    "OneStep",
+    "WeightMove",
     "finite_difference_product",
     "inner_product",
     "learning_rate_gradient",
+    "mixed_product",
     "weight_decay_gradient",
 ]

@@ -1,6 +1,6 @@
-"""What the held-out loss says about numbers of the update rule, one weight step back.
+"""What the held-out loss says about numbers of the training, one weight step back.
 
-All functions take lists of tensors, one tensor a weight, and return a scalar. A gradient of None counts as zero. With
+The functions take lists of tensors, one tensor a weight, and return a scalar. A gradient of None counts as zero. With
 `g = d(held-out loss)/dw` at the new weights `w'`, both derivatives are inner products: no second derivative is needed,
 because the learning rate and the weight decay enter the step linearly. The past is held constant: these are gradients
 through one step, and they favour smaller learning rates than gradients through many would.
@@ -12,28 +12,14 @@ are with respect to logarithms.
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
+from keras_dha.hypergradients.curvature import mixed_product
+from keras_dha.hypergradients.hypergradient import Hypergradient, WeightMove
+from keras_dha.hypergradients.inner_product import inner_product
+
 Tensor = Any
-
-
-def inner_product(a: Sequence[Tensor | None], b: Sequence[Tensor | None]) -> Tensor:
-    """`<a, b>`, summed over all pairs of tensors; in float32, or in float64 if the tensors are.
-
-    Args:
-        a: Tensors; None counts as zero.
-        b: As many tensors of the same shapes.
-
-    Raises:
-        ValueError: If the lists have different lengths.
-    """
-    if len(a) != len(b):
-        raise ValueError(
-            f"The two lists of an inner product must be equally long. Received: len(a)={len(a)}, len(b)={len(b)}. "
-            "Give one tensor, or None, for each weight."
-        )
-    pairs = [(_wide(x), _wide(y)) for x, y in zip(a, b) if x is not None and y is not None]
-    return sum((ops.sum(x * y) for x, y in pairs), ops.zeros((), dtype=pairs[0][0].dtype if pairs else "float32"))
 
 
 def learning_rate_gradient(held_out_gradients: Sequence[Tensor | None], displacement: Sequence[Tensor]) -> Tensor:
@@ -69,7 +55,53 @@ def weight_decay_gradient(
     return -factors[0] * factors[1] * product
 
 
-def _wide(x: Tensor) -> Tensor:
-    """At least float32: half precision would overflow in a sum over all weights."""
-    x = ops.convert_to_tensor(x)
-    return x if x.dtype == "float64" else ops.cast(x, "float32")
+@keras.saving.register_keras_serializable(package="keras_dha")
+class OneStep(Hypergradient):
+    """The gradient through the last step of the weights; what was before it is held constant.
+
+    Exact for all that follows, if the step is a smooth function of it. For a learning rate, and a decay, an inner
+    product with what the optimizer did, whatever that is. For a momentum and a bound of the gradients, through the
+    optimizer's step as a function (SGD, MomentumSGD, Adam, AdamW, RMSprop). For what enters the loss, through that and
+    a second derivative of the training loss at the weights before the step, with the same draws.
+
+    Args:
+        **kwargs: Of `keras.layers.Layer`.
+    """
+
+    def replays(self, parts: Sequence[Any]) -> bool:
+        """Where there is one without a closed form."""
+        return not all(part.has_closed_form for part in parts)
+
+    def sees(self, part: Any, *, has_rule: bool) -> bool:
+        """All, if the optimizer's step is known as a function; else those with a closed form."""
+        return part.has_closed_form or has_rule
+
+    def gradients(self, parts: Sequence[Any], move: WeightMove) -> list[Tensor]:
+        """As `Hypergradient` has it."""
+        import tensorflow as tf
+
+        found = {id(part): part.hypergradient(move.step) for part in parts if part.has_closed_form}
+        rest = [part for part in parts if not part.has_closed_form]
+        if not rest:
+            return [found[id(part)] for part in parts]
+        thetas, gradients = [part.theta for part in rest], list(move.gradients)
+        vector = [
+            ops.where(ops.not_equal(new, old), ops.zeros_like(old) if slope is None else slope, ops.zeros_like(old))
+            for slope, old, new in zip(move.step.held_out_gradients, move.before, move.step.after, strict=True)
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(gradients)
+            after, _ = move.moved(move.before, move.slots, gradients)
+            product = inner_product(vector, after)
+        sources = [theta.value for theta in thetas]
+        direct, back = tape.gradient(product, (sources, gradients), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        if any(part.enters == "loss" for part in rest):
+            after_step = [ops.copy(weight) for weight in move.weights]
+            for weight, value in zip(move.weights, move.split(move.before), strict=True):
+                weight.assign(value)
+            through_loss = mixed_product(move.training_loss, move.weights, move.split(back), thetas)
+            for weight, value in zip(move.weights, after_step, strict=True):
+                weight.assign(value)
+            direct = [ops.add(a, b) for a, b in zip(direct, through_loss)]
+        found |= {id(part): gradient for part, gradient in zip(rest, direct)}
+        return [found[id(part)] for part in parts]

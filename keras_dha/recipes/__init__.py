@@ -13,6 +13,7 @@ from keras_dha.recipes.proxyless import proxyless
 from keras_dha.recipes.recipe import Recipe
 from keras_dha.recipes.snas import snas
 from keras_dha.recipes.toponas import toponas
+from keras_dha.recipes.tune import tune
 
 _ALL = (darts, darts_prime, dha, dots, dsnas, fair_darts, gdas, ista_nas, pc_darts, proxyless, snas, toponas)
 RECIPES = {recipe.__name__: recipe for recipe in _ALL}
@@ -32,4 +33,5 @@ __all__ = [
     "proxyless",
     "snas",
     "toponas",
+    "tune",
 ]

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
+from keras_dha.hypergradients import T1T2, Hypergradient, OneStep
 from keras_dha.hyperparameters import Hyperparameter
 from keras_dha.penalties import Penalty
 from keras_dha.relaxations import Relaxation
 from keras_dha.schedules import Schedule
 
 _ARCHITECTURE_LOSSES = ("training", "held_out", "unrolled", "unrolled_exact")
+_HELD_OUT_PASSES = ("training", "inference")
 _OF_A_POLICY = ("augment", "loss", "entropy", "policy", "set_phase")
 _FOLDERS = {"relaxation": "relaxations", "augmentation": "augmentation", "schedule": "schedules"}
 
@@ -25,7 +28,7 @@ class Recipe:
         source: Paper and link.
         relaxation: How choices are made soft.
         augmentation: The augmentation policy, a layer with `augment` and `loss`.
-        hyperparameters: Learned numbers of the update rule.
+        hyperparameters: Learned numbers of the training.
         schedule: When what is updated.
         optimizer: Makes the optimizer of the weights; the others likewise.
         architecture_loss: What the architecture descends: `"training"`, the loss of the weights, in the same backward
@@ -33,6 +36,10 @@ class Recipe:
             as they are (first order), `"unrolled"` at those one step on, through that step (second order, by finite
             differences), `"unrolled_exact"` the same by a second derivative.
         penalties: What is added to the loss that the architecture descends.
+        hypergradients: Estimators; the first one that sees a hyper-parameter gives its gradient.
+        held_out_pass: How held-out examples go through the network where hyper-parameters, or a policy, learn from
+            them: `"training"`, normalized by statistics of the batch, which moving ones follow, with dropout (but that
+            of a learned rate); `"inference"`, by moving statistics, without dropout, and without noise of choices.
     """
 
     name: str
@@ -47,6 +54,8 @@ class Recipe:
     hyperparameter_optimizer: Callable[[], keras.optimizers.Optimizer]
     architecture_loss: str = "training"
     penalties: tuple[Penalty, ...] = ()
+    hypergradients: tuple[Hypergradient, ...] = dataclasses.field(default_factory=lambda: (OneStep(), T1T2()))
+    held_out_pass: str = "training"
 
     def __post_init__(self) -> None:
         kinds: dict[str, Any] = {"relaxation": Relaxation, "schedule": Schedule}
@@ -87,6 +96,20 @@ class Recipe:
                 "The penalties of a recipe must be a tuple of keras_dha.penalties. "
                 f"Received: penalties={self.penalties!r}. For example (ZeroOne(),)."
             )
+        self._check_hypergradients()
+
+    def _check_hypergradients(self) -> None:
+        given = self.hypergradients
+        if not isinstance(given, tuple) or not given or not all(isinstance(part, Hypergradient) for part in given):
+            raise TypeError(
+                "The hypergradients of a recipe must be a tuple of keras_dha.hypergradients, as objects. "
+                f"Received: hypergradients={given!r}. For example (OneStep(), T1T2())."
+            )
+        if self.held_out_pass not in _HELD_OUT_PASSES:
+            raise ValueError(
+                f"held_out_pass must be one of {_HELD_OUT_PASSES}. Received: held_out_pass={self.held_out_pass!r}. "
+                "Give 'training'."
+            )
 
     def replace(self, **parts: Any) -> "Recipe":
         """The recipe with other parts."""
@@ -104,6 +127,8 @@ class Recipe:
             "schedule": serialize(self.schedule),
             "penalties": [serialize(part) for part in self.penalties],
             "architecture_loss": self.architecture_loss,
+            "hypergradients": [serialize(part) for part in self.hypergradients],
+            "held_out_pass": self.held_out_pass,
         }
 
     def with_parts(self, parts: dict[str, Any]) -> "Recipe":
@@ -119,4 +144,29 @@ class Recipe:
             schedule=deserialize(parts["schedule"]),
             penalties=tuple(deserialize(part) for part in parts["penalties"]),
             architecture_loss=parts["architecture_loss"],
+            hypergradients=tuple(deserialize(part) for part in parts["hypergradients"]),
+            held_out_pass=parts["held_out_pass"],
         )
+
+    def with_own_parts(self, seed: int) -> "Recipe":
+        """The recipe with parts of its own, which have learned what these have, for a search to begin.
+
+        Args:
+            seed: Each random part gets a seed of its own made of it, so that none depends on the others.
+        """
+        own = self.with_parts(_seeded(self.parts(), seed))
+        for old, new in zip((self.augmentation, *self.hyperparameters), (own.augmentation, *own.hyperparameters)):
+            if old is not None and new is not None and old.built and new.built:
+                new.set_weights(old.get_weights())
+        if own.augmentation is not None:
+            own.augmentation.set_phase(settled=False)
+        return own
+
+
+def _seeded(parts: dict[str, Any], seed: int) -> dict[str, Any]:
+    seeded = dict(parts)
+    for i, name in enumerate(("relaxation", "augmentation")):
+        if parts[name] is not None:
+            own = int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) >> 1
+            seeded[name] = {**parts[name], "config": {**parts[name]["config"], "seed": own}}
+    return seeded

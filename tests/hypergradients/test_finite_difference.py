@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dha.hypergradients import exact_product, finite_difference_product
+from keras_dha.hypergradients import finite_difference_product
 
 MATRIX = np.array([[1.0, 2.0], [-1.0, 0.5], [0.0, 1.0]], "float32")
 
@@ -17,18 +17,6 @@ def test_finite_differences_are_the_exact_mixed_product() -> None:
     (found,) = finite_difference_product(lambda: gradient(w), [w], [v])
     np.testing.assert_allclose(found, (3 * w.numpy() ** 2 * v) @ MATRIX, rtol=1e-3)
     assert w.numpy().tolist() == [1.0, -2.0, 0.5]
-
-
-def test_the_exact_product() -> None:
-    import tensorflow as tf
-
-    w, v = keras.Variable([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -0.2], "float32")
-    a, unused = keras.Variable([0.5, -1.0]), keras.Variable([1.0])
-    found, nothing = exact_product(
-        lambda: tf.reduce_sum(w**3 * tf.linalg.matvec(MATRIX, a.value)), [w], [v], [a, unused]
-    )
-    np.testing.assert_allclose(found, (3 * w.numpy() ** 2 * v) @ MATRIX, rtol=1e-6)
-    assert np.asarray(nothing).tolist() == [0.0]
 
 
 def test_along_nothing_the_product_is_zero() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dha.hypergradients.one_step import inner_product
+from keras_dha.hypergradients.inner_product import inner_product
 
 Tensor = Any
 
@@ -50,34 +50,3 @@ def finite_difference_product(
         variable.assign(value)
     factor = ops.where(step > 0, 0.5 / ops.maximum(step, 1e-30), 0.0)
     return [factor * (up - down) for up, down in zip(*sides, strict=True)]
-
-
-def exact_product(
-    loss: Callable[[], Tensor],
-    variables: Sequence[keras.Variable],
-    vector: Sequence[Tensor],
-    parameters: Sequence[keras.Variable],
-) -> list[Tensor]:
-    """`H = grad_a <grad_w L_train, v>`, by differentiating twice.
-
-    It costs about as much as the finite difference, more memory, and no choice of a radius: with ReLUs a difference
-    crosses kinks, which its limit does not. Every operation must have a second derivative.
-
-    Args:
-        loss: Gives `L_train`, a scalar, at the variables' present values.
-        variables: w.
-        vector: v, one tensor a variable; constant here.
-        parameters: a.
-
-    Returns:
-        One tensor a parameter; zeros where H does not reach.
-    """
-    import tensorflow as tf
-
-    with tf.GradientTape() as outer:
-        with tf.GradientTape() as inner:
-            value = loss()
-        directions = [ops.stop_gradient(direction) for direction in vector]
-        product = inner_product(inner.gradient(value, variables), directions)
-    found = outer.gradient(product, parameters)
-    return [ops.zeros(a.shape, a.dtype) if g is None else g for g, a in zip(found, parameters, strict=True)]

@@ -1,0 +1,33 @@
+"""Sums over all weights."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+Tensor = Any
+
+
+def inner_product(a: Sequence[Tensor | None], b: Sequence[Tensor | None]) -> Tensor:
+    """`<a, b>`, summed over all pairs of tensors; in float32, or in float64 if the tensors are.
+
+    Args:
+        a: Tensors; None counts as zero.
+        b: As many tensors of the same shapes.
+
+    Raises:
+        ValueError: If the lists have different lengths.
+    """
+    if len(a) != len(b):
+        raise ValueError(
+            f"The two lists of an inner product must be equally long. Received: len(a)={len(a)}, len(b)={len(b)}. "
+            "Give one tensor, or None, for each weight."
+        )
+    pairs = [(_wide(x), _wide(y)) for x, y in zip(a, b) if x is not None and y is not None]
+    return sum((ops.sum(x * y) for x, y in pairs), ops.zeros((), dtype=pairs[0][0].dtype if pairs else "float32"))
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least float32: half precision would overflow in a sum over all weights."""
+    x = ops.convert_to_tensor(x)
+    return x if x.dtype == "float64" else ops.cast(x, "float32")
