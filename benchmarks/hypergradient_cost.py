@@ -2,9 +2,9 @@
 
     python benchmarks/hypergradient_cost.py --rounds 5
 
-The all-3x3 NAS-Bench-201 network (C=16) on 32x32x3, batches of 64. Steps of a `SearchModel` with the architecture given,
-with and without learned hyper-parameters, in turns, medians of the rounds. One step takes one forward and backward pass
-of the training batch, so that +100 % is one more of them.
+The all-3x3 NAS-Bench-201 network (C=16) on 32x32x3, batches of 64. Steps of a `SearchModel` with the architecture
+given, with and without learned hyper-parameters, in turns, medians of the rounds. One step takes one forward and
+backward pass of the training batch, so that +100 % is one more of them.
 """
 
 import argparse

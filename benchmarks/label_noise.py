@@ -4,9 +4,9 @@
     python benchmarks/label_noise.py --table noise.jsonl
 
 The digits, the network and the optimizer of `tuned_in_one_fit.py`, its learning rate given. A fifth of the training
-labels, held-out ones too, are drawn anew; the test part is as it was. `none` learns nothing: the defaults of the library
-(no smoothing, a decay of 5e-4). The others name what is learned, and by which estimator. Runs have one thread, on a
-core each.
+labels, held-out ones too, are drawn anew; the test part is as it was. `none` learns nothing: the defaults of the
+library (no smoothing, a decay of 5e-4). The others name what is learned, and by which estimator. Runs have one thread,
+on a core each.
 """
 
 import argparse
@@ -68,12 +68,10 @@ def table(lines: list[dict[str, Any]]) -> str:
     rows = ["| learned | mean test accuracy | standard deviation | runs | mean loss |", "|---|---|---|---|---|"]
     for case in dict.fromkeys(line["case"] for line in lines):
         values = [line["accuracy"] for line in lines if line["case"] == case]
-        losses = [line["loss"] for line in lines if line["case"] == case]
+        loss = statistics.mean(line["loss"] for line in lines if line["case"] == case)
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         each = ", ".join(f"{value:.4f}" for value in values)
-        rows.append(
-            f"| {case} | {statistics.mean(values):.4f} | {spread:.4f} | {each} | {statistics.mean(losses):.3f} |"
-        )
+        rows.append(f"| {case} | {statistics.mean(values):.4f} | {spread:.4f} | {each} | {loss:.3f} |")
     return "\n".join(rows)
 
 
