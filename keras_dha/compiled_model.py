@@ -195,7 +195,7 @@ class CompiledModel(PhasedModel):
                 value = float(ops.convert_to_numpy(part.value()))
                 found.append(
                     f"{part.name} sits at its bound {value:g}; beyond it, it might have gone on. "
-                    f"Received: bounds={part.bounds}. Widen them, or start elsewhere: initial={part.initial:g}."
+                    f"Received: bounds={part.bounds}. Widen them."
                 )
         return found + [trouble for estimator in self.estimators if (trouble := estimator.trouble())]
 

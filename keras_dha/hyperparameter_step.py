@@ -36,7 +36,7 @@ class HyperparameterStep(PolicyStep):
             active: For each of them True, or a boolean scalar: whether it moves.
             training_loss: As `WeightMove` has it.
         """
-        update, rate, factor = self.weight_update, self._learning_rate(), self._annealing()
+        update, factor = self.weight_update, self._annealing()
         units = update.update
         step = ops.cast(self.optimizer.iterations + 1, "float32")
 
@@ -55,17 +55,17 @@ class HyperparameterStep(PolicyStep):
             training_loss=training_loss,
             split=split,
             joined=lambda tensors: units.joined(tensors, variables),
-            rate=rate,
         )
         for estimator, parts in estimators:
             estimator.before_step(parts, move)
             if estimator.learns_from == "training":
                 self._descend(parts, estimator.gradients(parts, move), True)
+        rate = self._learning_rate()  # which hypergradient descent has just moved
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active, strict=True) if g is not None]
         before = update.apply([g for g, _, _ in known], [v for _, v, _ in known], [a for _, _, a in known], rate)
         for estimator, _ in estimators:
             estimator.after_step(before, [ops.convert_to_tensor(unit) for unit in units.units])
-        return dataclasses.replace(move, before=before)
+        return dataclasses.replace(move, before=before, rate=rate)
 
     def _used_estimators(self) -> list[tuple[Hypergradient, list[Hyperparameter]]]:
         """Estimators, and what each of them is asked for; none where the search is over."""

@@ -308,13 +308,13 @@ class SearchModel(SearchTrainer):
         return {part.name: float(ops.convert_to_numpy(part.value())) for part in self.learned}
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
-        """As in Keras; and what the hyper-parameters are, where they started, and their bounds."""
+        """As in Keras; and what the hyper-parameters are, and their bounds."""
         super().summary(*args, **kwargs)
         show = kwargs.get("print_fn") or print
         for part in self.learned:
             low, high = part.bounds
             value = float(ops.convert_to_numpy(part.value()))
-            show(f"{part.name}: {value:.4g} (started at {part.initial:g}, within {low:g} to {high:g})")
+            show(f"{part.name}: {value:.4g} (bounds {low:g} and {high:g})")
 
     def derive(self) -> keras.Model:
         """The kept network with its trained weights: a plain Keras model of the user's own inputs.

@@ -22,8 +22,8 @@ class WeightUpdate:
         base_rate: The learning rate where none is learned or scheduled.
 
     Raises:
-        ValueError: If two hyper-parameters of a kind act on the same weight by name, one acts on none, a momentum is
-            learned of an optimizer that has none to learn, or a rate with a decay in the optimizer.
+        ValueError: If two hyper-parameters of a kind act on the same weight, one acts on none, or a momentum is learned
+            of an optimizer that has none to learn.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_space import NUM_CLASSES, images, search_model
+from tiny_space import NUM_CLASSES, TinySpace, images, search_model
 
 import keras_dha
 from keras_dha import SearchModel
@@ -168,6 +168,9 @@ def test_mixed_labels_and_one_hot_ones() -> None:
     parts = (LabelSmoothing(), LossWeight(0.1, loss="sparse_categorical_crossentropy"), LearningRate(0.05))
     model = model_of(*parts, augmentation=policy)
     assert np.isfinite(fit(model)["loss"]).all()
+    named = SearchModel(network(), hyperparameters=[LabelSmoothing()], schedule=SEARCH, seed=0)
+    named.compile(MomentumSGD(0.05), "sparse_categorical_crossentropy")
+    assert np.isfinite(fit(named)["loss"]).all()
     one_hot = SearchModel(network(), hyperparameters=[LabelSmoothing()], schedule=SEARCH, seed=0)
     history = one_hot.fit(X, np.eye(NUM_CLASSES)[Y], batch_size=16, epochs=1, verbose=0).history
     assert np.isfinite(history["loss"]).all()
@@ -267,7 +270,7 @@ def test_a_rate_of_no_layer() -> None:
 def test_losses_that_cannot_be_weighed_or_smoothed() -> None:
     model = SearchModel(network(), hyperparameters=[LabelSmoothing()], schedule=SEARCH)
     model.compile(MomentumSGD(0.05), keras.losses.SquaredHinge(), metrics=[])
-    with pytest.raises(ValueError, match=r"must be a cross-entropy .* Received: loss=SquaredHinge"):
+    with pytest.raises(ValueError, match=r"must be a cross-entropy .* Received: loss=squaredhinge"):
         model.fit(X, np.eye(NUM_CLASSES)[Y], batch_size=16, verbose=0)
     plain = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(NUM_CLASSES)])
     model = SearchModel(plain, hyperparameters=[LossWeight()], schedule=SEARCH)
@@ -292,6 +295,27 @@ def test_what_acts_everywhere(kind: Any) -> None:
 def test_wrong_parts(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         SearchModel(network(), hyperparameters=[LearningRate()], **arguments)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class DroppingSpace(TinySpace):
+    """With dropout before its head."""
+
+    def build(self, choose: Any) -> keras.Model:
+        inputs = keras.Input(self.input_shape)
+        x = choose.op("edge", {"conv": lambda: self.convolution(3), "point": lambda: self.convolution(1)})(inputs)
+        x = keras.layers.Dropout(0.5, name="dropout")(keras.layers.GlobalAveragePooling2D()(x))
+        return keras.Model(inputs, keras.layers.Dense(NUM_CLASSES)(x))
+
+
+def test_a_rate_of_dropout_in_a_space() -> None:
+    model = search_model(space=DroppingSpace(), hyperparameters=(DropoutRate(0.3),))
+    fit(model)
+    rate = model.hyperparameters()["dropout_rate"]
+    assert rate != pytest.approx(0.3, rel=1e-6)
+    derived = model.derive()
+    assert derived.get_layer("dropout").rate == pytest.approx(rate)
+    np.testing.assert_allclose(derived.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-5)
 
 
 def test_a_space_learns_them_too() -> None:

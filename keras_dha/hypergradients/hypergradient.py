@@ -28,7 +28,7 @@ class WeightMove:
             step.
         split: From one tensor a unit to one a weight.
         joined: The other way round; None counts as zeros.
-        rate: The learning rate of the step.
+        rate: The learning rate of the step; None before it.
         step: What has been made of it, with the held-out gradients; None before the step.
         slopes: The held-out gradients for the weights; empty before the step.
     """
@@ -42,7 +42,7 @@ class WeightMove:
     training_loss: Callable[[], Tensor]
     split: Callable[[Sequence[Tensor]], list[Tensor]]
     joined: Callable[[Sequence[Tensor | None]], list[Tensor]]
-    rate: Tensor
+    rate: Tensor | None = None
     step: Any = None
     slopes: Sequence[Tensor] = ()
 

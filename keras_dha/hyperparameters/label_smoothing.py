@@ -9,11 +9,7 @@ from keras import ops
 from keras_dha.hyperparameters.hyperparameter import Tensor
 from keras_dha.hyperparameters.loss_hyperparameter import LossHyperparameter, TrainingBatch
 
-_UNIFORM = {
-    "SparseCategoricalCrossentropy": "categorical",
-    "CategoricalCrossentropy": "categorical",
-    "BinaryCrossentropy": "binary",
-}
+_KINDS = ("categorical", "binary")
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
@@ -55,11 +51,12 @@ class LabelSmoothing(LossHyperparameter):
         return self.value() * (self._uniform(batch) - batch.mean(batch.loss))
 
     def _uniform(self, batch: TrainingBatch) -> Tensor:
-        kind = _UNIFORM.get(type(batch.loss).__name__)
+        name = _name_of(batch.loss)
+        kind = next((kind for kind in _KINDS if name in (f"{kind}crossentropy", f"sparse{kind}crossentropy")), None)
         if kind is None:
             raise ValueError(
                 "The loss must be a cross-entropy for its labels to be smoothed. "
-                f"Received: loss={type(batch.loss).__name__}. Leave LabelSmoothing out."
+                f"Received: loss={name}. Leave LabelSmoothing out."
             )
         from_logits = batch.loss.get_config().get("from_logits", False)
         if kind == "binary":
@@ -68,3 +65,9 @@ class LabelSmoothing(LossHyperparameter):
         loss = keras.losses.CategoricalCrossentropy(from_logits=from_logits)
         alike = ops.ones_like(batch.y_pred) / batch.y_pred.shape[-1]
         return loss(alike, batch.y_pred, batch.sample_weight)
+
+
+def _name_of(loss: keras.losses.Loss) -> str:
+    """The name of a loss, or of the function that it was made of, in small letters and without underscores."""
+    name = getattr(loss.call, "__name__", "call")
+    return (type(loss).__name__ if name == "call" else name).replace("_", "").lower()
