@@ -314,7 +314,7 @@ def test_a_rate_of_dropout_in_a_space() -> None:
     rate = model.hyperparameters()["dropout_rate"]
     assert rate != pytest.approx(0.3, rel=1e-6)
     derived = model.derive()
-    assert derived.get_layer("dropout").rate == pytest.approx(rate)
+    assert derived.layers[-1].get_layer("dropout").rate == pytest.approx(rate)
     np.testing.assert_allclose(derived.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-5)
 
 
