@@ -96,18 +96,25 @@ class PolicyStep(DifferentiatedModel):
         """
         if self.augmentation is None or not variables:
             return
-        with augmented.tape or tf.GradientTape() as tape:
-            signal = shared([ops.stop_gradient(value) for value in values], augmented.labels)
-            if augmented.tape is not None:
-                # Slopes are of the mean over the replica's examples, of which Keras takes its part of all replicas.
-                number = ops.cast(ops.shape(signal)[0], "float32") * self.distribute_strategy.num_replicas_in_sync
-                through = number * ops.cast(augmented.inputs, "float32") * ops.stop_gradient(slopes)
-                through = ops.sum(ops.reshape(through, (ops.shape(signal)[0], -1)), axis=-1)
-                signal = signal + through - ops.stop_gradient(through)
-            # The optimizer sums gradients over replicas; each has the mean of its own part of the batch.
-            loss = self.augmentation.loss(augmented.draws, signal)
-            loss = loss / self.distribute_strategy.num_replicas_in_sync
-        gradients = dense(tape.gradient(loss, variables), variables)
+
+        def measured() -> list[Tensor]:
+            with augmented.tape or tf.GradientTape() as tape:
+                signal = shared([ops.stop_gradient(value) for value in values], augmented.labels)
+                if augmented.tape is not None:
+                    # Slopes are of the mean over the replica's examples, of which Keras takes its part of all replicas.
+                    number = ops.cast(ops.shape(signal)[0], "float32") * self._replicas
+                    through = number * ops.cast(augmented.inputs, "float32") * ops.stop_gradient(slopes)
+                    through = ops.sum(ops.reshape(through, (ops.shape(signal)[0], -1)), axis=-1)
+                    signal = signal + through - ops.stop_gradient(through)
+                # The optimizer sums gradients over replicas; each has the mean of its own part of the batch.
+                loss = self.augmentation.loss(augmented.draws, signal) / self._replicas
+            return dense(tape.gradient(loss, variables), variables)
+
+        def nothing() -> list[Tensor]:
+            return [ops.zeros(v.shape, v.dtype) for v in variables]
+
+        # Back through the images only where it counts.
+        gradients = measured() if due is True else tf.cond(due, measured, nothing)
         self._updates[roles.AUGMENTATION].apply(gradients, variables, [due] * len(variables))
 
     def _agreement(
