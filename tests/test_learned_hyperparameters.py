@@ -64,7 +64,6 @@ ESTIMATORS = {
     "default": (OneStep(), T1T2()),
     "neumann": (Neumann(1), OneStep()),
     "forward": (ForwardMode(),),
-    "descent": (HypergradientDescent(), OneStep()),
 }
 
 

@@ -169,11 +169,16 @@ def test_forward_mode_of_a_momentum(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [LearningRate(0.3), WeightDecay(0.05, bounds=(1e-3, 1.0)), L2(0.05)], ids=lambda p: p.name
+    ("part", "name"),
+    [
+        *((LearningRate(0.3), name) for name in ("momentum", "keras_momentum")),
+        *((WeightDecay(0.05, bounds=(1e-3, 1.0)), name) for name in ("sgd", "nesterov")),
+        (L2(0.05), "nesterov"),
+    ],
+    ids=lambda given: getattr(given, "name", given),
 )
-@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "keras_momentum"])
 def test_forward_mode_is_the_gradient_through_all_steps(part: Any, name: str) -> None:  # F3
-    assert_exact(part, ForwardMode(), OPTIMIZERS[name], steps=5)
+    assert_exact(part, ForwardMode(), OPTIMIZERS[name], steps=4)
 
 
 def test_forward_mode_of_adam() -> None:
@@ -209,7 +214,7 @@ def ridge(estimator: Hypergradient) -> tuple[SearchModel, float]:
     model = SearchModel(line, hyperparameters=[part], hypergradients=estimator, schedule=schedule, seed=0)
     still = keras.optimizers.SGD(0.0)
     model.compile(keras.optimizers.SGD(0.0), "mse", metrics=[], hyperparameter_optimizer=still, run_eagerly=True)
-    for _ in range(20):  # for the power iteration
+    for _ in range(12):  # for the power iteration
         model.train_step({"train": (x, y), "held_out": (held_x, held_y)})
     model.hyperparameter_optimizer.learning_rate.assign(1.0)
     model.learned[0].usual.assign(0.0)
@@ -221,7 +226,7 @@ def ridge(estimator: Hypergradient) -> tuple[SearchModel, float]:
 
 def test_more_terms_come_nearer_to_the_closed_form() -> None:  # F1
     errors = []
-    for terms in (0, 5, 40):
+    for terms in (0, 5, 25):
         model, exact = ridge(Neumann(terms))
         errors.append(abs(model.found / exact - 1.0))
         assert model.estimators[0].trouble() is None
@@ -233,7 +238,7 @@ def test_a_series_that_grows_is_noticed_and_left_out() -> None:  # F2
     x = np.split(FEATURES, 2)[0]
     largest = np.linalg.eigvalsh(2 * x.T @ x / 200 + 2 * PENALTY * np.eye(6)).max()
     model, exact = ridge(Neumann(30, damping=float(2.1 / largest)))
-    assert "The Neumann series grew in 21 of 21 steps" in (model.estimators[0].trouble() or "")
+    assert "The Neumann series grew in 13 of 13 steps" in (model.estimators[0].trouble() or "")
     assert 0 < model.found / exact < 10
 
 

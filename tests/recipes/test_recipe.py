@@ -36,6 +36,7 @@ def test_fit_derive_export_reload(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.sum(served["probabilities"], axis=-1), 1.0, rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*sits at its bound")
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("moving", OPTIMIZERS)
 def test_an_optimizer_moves_only_its_role(name: str, moving: str) -> None:
