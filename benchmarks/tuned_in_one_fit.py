@@ -3,12 +3,14 @@
     python benchmarks/tuned_in_one_fit.py --data digits fashion_mnist --grid --out grid.jsonl
     python benchmarks/tuned_in_one_fit.py --data digits fashion_mnist --from grid.jsonl --out learned.jsonl
     python benchmarks/tuned_in_one_fit.py --table grid.jsonl learned.jsonl
+    python benchmarks/tuned_in_one_fit.py --around 0.03 0.001 --out around.jsonl
 
 A small convolutional network, SGD with Nesterov momentum. All runs have the same epochs, in the second half of which
 the learning rate is annealed. Runs of the grid train on all training data; the learned ones learn from a fifth of it in
 the first half, which goes back to it after that. They start at the best point of the grid (its mean over seeds), and
 from there 30 times lower and higher in the learning rate, 100 times lower and higher in the decay. The best point is
-chosen by test accuracy, which favours the grid. Runs have one thread, on a core each.
+chosen by test accuracy, which favours the grid; `--around` starts from another one. Runs have one thread, on a core
+each.
 """
 
 import argparse
@@ -141,7 +143,9 @@ def in_this_process(arguments: argparse.Namespace) -> None:
     if arguments.grid:
         todo = [("grid", rate, decay) for rate, decay in itertools.product(RATES, DECAYS)]
     else:
-        rate, decay = best_of([json.loads(line) for line in Path(arguments.origin).read_text().splitlines()], name)
+        rate, decay = arguments.around or best_of(
+            [json.loads(line) for line in Path(arguments.origin).read_text().splitlines()], name
+        )
         todo = [(start, rate * r, decay * d) for start, (r, d) in STARTS.items() if start in arguments.starts]
     for start, rate, decay in todo:
         began = time.monotonic()
@@ -161,6 +165,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=0, help="0: 30 of digits, 12 of Fashion-MNIST")
     parser.add_argument("--grid", action="store_true")
     parser.add_argument("--from", dest="origin", metavar="FILE", default="grid.jsonl")
+    parser.add_argument("--around", nargs=2, type=float, metavar=("RATE", "DECAY"), help="in place of the best")
     parser.add_argument("--starts", nargs="+", default=list(STARTS), choices=list(STARTS))
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--fraction", type=float, default=0.5)
@@ -180,6 +185,7 @@ def main() -> None:
     else:
         names = ("epochs", "every", "fraction", "hyper_rate", "max_step", "estimator", "out")
         common = ["--here", *(f"--{name.replace('_', '-')}={getattr(arguments, name)}" for name in names)]
+        common += ["--around", *map(str, arguments.around)] if arguments.around else []
         common += ["--grid"] if arguments.grid else [f"--from={arguments.origin}", "--starts", *arguments.starts]
         run_on_cores(
             [
