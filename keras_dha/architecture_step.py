@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_dha import roles
-from keras_dha.differentiated_model import DifferentiatedModel, Passes, dense
-from keras_dha.hypergradients import finite_difference_product, mixed_product
+from keras_dha.differentiated_model import DifferentiatedModel, Passes
+from keras_dha.hypergradients import dense, finite_difference_product, mixed_product
 from keras_dha.penalties import Penalty
 from keras_dha.relaxations import Relaxation
 

@@ -245,8 +245,3 @@ class _FunctionLoss(keras.losses.Loss):
     def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__(name="function_loss")
         self.call = function
-
-
-def dense(gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
-    """Zeros for the gradients that are None."""
-    return [ops.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, variables, strict=True)]

@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_dha import roles
-from keras_dha.differentiated_model import DifferentiatedModel, MixedLabels, dense, shared
-from keras_dha.hypergradients import finite_difference_product, inner_product
+from keras_dha.differentiated_model import DifferentiatedModel, MixedLabels, shared
+from keras_dha.hypergradients import dense, finite_difference_product, inner_product
 
 Tensor = Any
 

@@ -279,7 +279,7 @@ def test_losses_that_cannot_be_weighed_or_smoothed() -> None:
 
 @pytest.mark.parametrize("kind", [Momentum, LabelSmoothing, LossWeight])
 def test_what_acts_everywhere(kind: Any) -> None:
-    with pytest.raises(ValueError, match=r"Received: where\. Leave it out"):
+    with pytest.raises(ValueError, match=r"Received: where='head'\. Leave it out"):
         kind(where="head")
 
 

@@ -6,7 +6,7 @@ from keras_dha.hypergradients.forward_mode import ForwardMode
 from keras_dha.hypergradients.hypergradient import Hypergradient, WeightMove
 from keras_dha.hypergradients.hypergradient_descent import HypergradientDescent
 from keras_dha.hypergradients.implicit import T1T2, Neumann
-from keras_dha.hypergradients.inner_product import inner_product
+from keras_dha.hypergradients.inner_product import dense, inner_product
 from keras_dha.hypergradients.one_step import OneStep, learning_rate_gradient, weight_decay_gradient
 
 HYPERGRADIENTS: tuple[type[Hypergradient], ...] = (OneStep, T1T2, Neumann, ForwardMode, HypergradientDescent)
@@ -21,6 +21,7 @@ __all__ = [
     "Neumann",
     "OneStep",
     "WeightMove",
+    "dense",
     "finite_difference_product",
     "inner_product",
     "learning_rate_gradient",

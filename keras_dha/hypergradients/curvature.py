@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_dha.hypergradients.inner_product import dense
+
 Tensor = Any
 
 
@@ -41,8 +43,7 @@ class Curvature:
         targets = [slope for _, slope in self._known]
         directions = [ops.cast(vector[i], slope.dtype) for i, slope in self._known]
         found = self._tape.gradient(targets, list(sources), output_gradients=directions) if targets else []
-        found = found or [None] * len(sources)
-        return [ops.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(found, sources, strict=True)]
+        return dense(found or [None] * len(sources), sources)
 
 
 def mixed_product(

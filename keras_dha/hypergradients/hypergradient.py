@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
-from keras import ops
+
+from keras_dha.hypergradients.inner_product import dense
 
 Tensor = Any
 
@@ -53,8 +54,7 @@ class WeightMove:
             step: What has been made, a `keras_dha.hyperparameters.WeightStep`.
             slopes: The gradients of the held-out loss for the weights.
         """
-        dense = [ops.zeros(w.shape, w.dtype) if s is None else s for s, w in zip(slopes, self.weights, strict=True)]
-        return dataclasses.replace(self, step=step, slopes=dense)
+        return dataclasses.replace(self, step=step, slopes=dense(slopes, self.weights))
 
 
 class Hypergradient(keras.layers.Layer):

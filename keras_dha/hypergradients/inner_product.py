@@ -1,11 +1,17 @@
-"""Sums over all weights."""
+"""Gradients of all weights, some of which may be None."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 Tensor = Any
+
+
+def dense(gradients: Sequence[Tensor | None], variables: Sequence[keras.Variable]) -> list[Tensor]:
+    """Zeros for the gradients that are None."""
+    return [ops.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, variables, strict=True)]
 
 
 def inner_product(a: Sequence[Tensor | None], b: Sequence[Tensor | None]) -> Tensor:

@@ -86,7 +86,7 @@ class OneStep(Hypergradient):
             return [found[id(part)] for part in parts]
         thetas, gradients = [part.theta for part in rest], list(move.gradients)
         vector = [
-            ops.where(ops.not_equal(new, old), ops.zeros_like(old) if slope is None else slope, ops.zeros_like(old))
+            ops.where(ops.not_equal(new, old), slope, ops.zeros_like(slope))  # what rested does not reach the loss
             for slope, old, new in zip(move.step.held_out_gradients, move.before, move.step.after, strict=True)
         ]
         with tf.GradientTape() as tape:

@@ -42,6 +42,7 @@ class Hyperparameter(keras.layers.Layer):
     """
 
     enters: ClassVar[str] = "update"  # or "loss": what of a training step depends on the value
+    is_one_for_all: ClassVar[bool] = False  # whether it takes no `where`
     scales_step: ClassVar[bool] = False  # whether the weights' step is in proportion to the value
     has_closed_form: ClassVar[bool] = False  # whether `log_gradient` is all that an estimator needs for one step back
 
@@ -56,6 +57,8 @@ class Hyperparameter(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         kind = type(self).__name__
+        if where and self.is_one_for_all:
+            raise ValueError(f"{kind} must act on everything. Received: where={where!r}. Leave it out.")
         self.where = _patterns(where)
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()  # without Keras's running number
         if self.where:

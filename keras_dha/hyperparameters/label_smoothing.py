@@ -33,6 +33,8 @@ class LabelSmoothing(LossHyperparameter):
     1512.00567.
     """
 
+    is_one_for_all = True
+
     def __init__(
         self,
         initial: float = 0.05,
@@ -42,8 +44,6 @@ class LabelSmoothing(LossHyperparameter):
         max_step: float | None = 0.5,
         **kwargs: Any,
     ) -> None:
-        if kwargs.pop("where", None):
-            raise ValueError("LabelSmoothing must be that of all labels. Received: where. Leave it out.")
         super().__init__(initial, bounds, space=space, max_step=max_step, **kwargs)
 
     def term(self, batch: TrainingBatch) -> Tensor:

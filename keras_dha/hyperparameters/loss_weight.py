@@ -27,6 +27,8 @@ class LossWeight(LossHyperparameter):
         ValueError: As `Hyperparameter`, or if there is a `where`; in a fit, if there is no loss and no layer adds one.
     """
 
+    is_one_for_all = True
+
     def __init__(
         self,
         initial: float | None = None,
@@ -37,8 +39,6 @@ class LossWeight(LossHyperparameter):
         max_step: float | None = 0.5,
         **kwargs: Any,
     ) -> None:
-        if kwargs.pop("where", None):
-            raise ValueError("LossWeight must be that of a term of the loss. Received: where. Leave it out.")
         start = (1.0 if loss is None else 0.1) if initial is None else initial
         super().__init__(start, bounds, space=space, max_step=max_step, **kwargs)
         self.loss = None if loss is None else keras.losses.get(loss)

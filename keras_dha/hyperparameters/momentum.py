@@ -26,6 +26,8 @@ class Momentum(Hyperparameter):
         ValueError: As `Hyperparameter`, or if there is a `where`.
     """
 
+    is_one_for_all = True
+
     def __init__(
         self,
         initial: float = 0.9,
@@ -35,6 +37,4 @@ class Momentum(Hyperparameter):
         max_step: float | None = 0.5,
         **kwargs: Any,
     ) -> None:
-        if kwargs.pop("where", None):
-            raise ValueError("Momentum must be that of all weights. Received: where. Leave it out.")
         super().__init__(initial, bounds, space=space, max_step=max_step, **kwargs)

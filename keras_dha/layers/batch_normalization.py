@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dha.spaces.model_space import functional_class
+from keras_dha.layers.replaced_layers import with_replaced
 
 Tensor = Any
 
@@ -57,24 +57,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def with_fused_normalization(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """`layer`, with each stock batch normalization in it, also in nested models, replaced by the fused one.
-
-    Weights are kept. Layers that are not models are left as they are, whatever they hold inside.
-    """
-    if type(layer) is keras.layers.BatchNormalization:
-        return BatchNormalization.from_config(layer.get_config())
-    is_model = isinstance(layer, keras.Sequential) or type(layer) is functional_class()
-    if not is_model or not _has_stock_normalization(layer):
-        return layer
-    clone = keras.models.clone_model(layer, clone_function=with_fused_normalization)
-    if layer.built and clone.built:
-        clone.set_weights(layer.get_weights())
-    return clone
-
-
-def _has_stock_normalization(model: keras.Model) -> bool:
-    return any(
-        type(layer) is keras.layers.BatchNormalization
-        or (isinstance(layer, keras.Model) and _has_stock_normalization(layer))
-        for layer in model.layers
+    """`layer`, with each stock batch normalization in it, also in nested models, replaced by the fused one."""
+    return with_replaced(
+        layer,
+        lambda inner: type(inner) is keras.layers.BatchNormalization,
+        lambda inner: BatchNormalization.from_config(inner.get_config()),
     )

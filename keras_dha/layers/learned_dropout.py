@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dha.spaces.model_space import functional_class
+from keras_dha.layers.replaced_layers import with_replaced
 
 Tensor = Any
 _TEMPERATURE = 0.1
@@ -75,16 +75,10 @@ def with_dropout_rates(model: keras.Model, parts: list[Any]) -> keras.Model:
     return _with_dropout(model, parts, fixed)
 
 
-def _with_dropout(layer: Any, parts: list[Any], make: Callable[[Any, Any], keras.layers.Layer]) -> Any:
-    part = rate_of(layer, parts)
-    if part is not None:
-        return make(layer, part)
-    if not _is_model(layer) or not any(rate_of(inner, parts) for inner in layer._flatten_layers()):
-        return layer
-    clone = keras.models.clone_model(layer, clone_function=lambda inner: _with_dropout(inner, parts, make))
-    if layer.built and clone.built:
-        clone.set_weights(layer.get_weights())
-    return clone
+def _with_dropout(model: Any, parts: list[Any], make: Callable[[Any, Any], keras.layers.Layer]) -> Any:
+    return with_replaced(
+        model, lambda layer: rate_of(layer, parts) is not None, lambda layer: make(layer, rate_of(layer, parts))
+    )
 
 
 def rate_of(layer: keras.layers.Layer, parts: list[Any]) -> Any:
@@ -94,7 +88,3 @@ def rate_of(layer: keras.layers.Layer, parts: list[Any]) -> Any:
     named = [part for part in parts if part.where and part.names(layer.name)]
     general = [part for part in parts if not part.where]
     return next(iter([*named, *general]), None)
-
-
-def _is_model(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, keras.Sequential) or type(layer) is functional_class()

@@ -185,8 +185,8 @@ def test_forward_mode_of_adam() -> None:
     assert_exact(LearningRate(0.05), ForwardMode(), OPTIMIZERS["adam"], steps=4)
 
 
-def test_one_step_of_a_dropout_rate_points_where_the_relaxed_draw_does() -> None:
-    """What is dropped jumps with the rate: there is no difference quotient of one draw, but its sign in the mean."""
+def test_one_step_of_a_dropout_rate_has_a_gradient() -> None:
+    """What is dropped jumps with the rate: of one draw there is no difference quotient."""
     part = DropoutRate(0.3)
     _, found = after(part, float(part.theta.numpy()), OneStep(), OPTIMIZERS["sgd"], 1)
     assert np.isfinite(found)
