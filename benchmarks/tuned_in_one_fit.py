@@ -80,7 +80,8 @@ def run(data: dict[str, np.ndarray], rate: float, decay: float, *, learns: bool,
             LearningRate(rate, bounds=BOUNDS["rate"], max_step=arguments.max_step),
             WeightDecay(decay, bounds=BOUNDS["decay"], max_step=arguments.max_step),
         ]
-        estimator = getattr(hypergradients, arguments.estimator)()
+        lookback = {"lookback": arguments.lookback} if arguments.estimator == "OneStep" else {}
+        estimator = getattr(hypergradients, arguments.estimator)(**lookback)
         search = keras_dha.SearchModel(
             model, hyperparameters=parts, hypergradients=estimator, schedule=schedule, seed=arguments.seed
         )
@@ -151,7 +152,8 @@ def in_this_process(arguments: argparse.Namespace) -> None:
         began = time.monotonic()
         found = run(data, rate, decay, learns=start != "grid", arguments=arguments)
         found = {"data": name, "start": start, "seed": arguments.seed, "seconds": time.monotonic() - began, **found}
-        found |= {key: getattr(arguments, key) for key in ("epochs", "every", "hyper_rate", "estimator", "fraction")}
+        settings = ("epochs", "every", "hyper_rate", "estimator", "lookback", "fraction")
+        found |= {key: getattr(arguments, key) for key in settings}
         with Path(arguments.out).open("a") as file:
             file.write(json.dumps(found) + "\n")
         print(json.dumps({k: v for k, v in found.items() if k not in ("rates", "decays")}), flush=True)
@@ -172,6 +174,7 @@ def main() -> None:
     parser.add_argument("--hyper-rate", type=float, default=0.3)
     parser.add_argument("--max-step", type=float, default=0.5)
     parser.add_argument("--estimator", default="OneStep")
+    parser.add_argument("--lookback", type=float, default=0.1, help="of OneStep; 0.1 is that of the recipe")
     parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--out", default="tuned_in_one_fit.jsonl")
     parser.add_argument("--table", nargs="+", metavar="FILE")
@@ -183,7 +186,7 @@ def main() -> None:
     elif arguments.here:
         in_this_process(arguments)
     else:
-        names = ("epochs", "every", "fraction", "hyper_rate", "max_step", "estimator", "out")
+        names = ("epochs", "every", "fraction", "hyper_rate", "max_step", "estimator", "lookback", "out")
         common = ["--here", *(f"--{name.replace('_', '-')}={getattr(arguments, name)}" for name in names)]
         common += ["--around", *map(str, arguments.around)] if arguments.around else []
         common += ["--grid"] if arguments.grid else [f"--from={arguments.origin}", "--starts", *arguments.starts]

@@ -9,6 +9,7 @@ Reference: the released code of DHA (Zhou et al., https://arxiv.org/abs/2109.057
 are with respect to logarithms.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,9 +65,43 @@ class OneStep(Hypergradient):
     optimizer's step as a function (SGD, MomentumSGD, Adam, AdamW, RMSprop). For what enters the loss, through that and
     a second derivative of the training loss at the weights before the step, with the same draws.
 
+    One step back favours small learning rates: it sees what a step does to noise and to steep directions at once, and
+    not what many of them do along flat ones. With `lookback`, a learning rate is judged by where the last steps led
+    together, `<g, Z>` with `Z' = (1 - 1/n) Z + (w' - w)`: forward mode without its products with the Hessian.
+
     Args:
+        lookback: The share of the steps so far that count in n, in `[0, 1)`. Defaults to 0.0, the last one alone.
         **kwargs: Of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If `lookback` is not in `[0, 1)`.
+
+    `lookback` is ours.
     """
+
+    def __init__(self, lookback: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0.0 <= lookback < 1.0:
+            raise ValueError(f"lookback must be in [0, 1). Received: lookback={lookback}. Give 0.1, or 0.0 for none.")
+        self.lookback = float(lookback)
+
+    def prepare(self, parts: Sequence[Any], units: Sequence[keras.Variable], num_slots: int) -> None:
+        """Makes Z, zeros, if there is a learning rate to look back for."""
+        looks_back = self.lookback > 0.0 and any(part.scales_step for part in parts)
+
+        def zeros(shape: Sequence[int], name: str) -> keras.Variable:
+            return self.add_weight(shape=shape, dtype="float32", initializer="zeros", trainable=False, name=name)
+
+        self.num_steps = zeros((), "num_steps")
+        self.reach = [zeros(unit.shape, f"reach_{i}") for i, unit in enumerate(units)] if looks_back else []
+        self.built = True
+
+    def after_step(self, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
+        """Moves Z along with the weights."""
+        counted = 1.0 + self.lookback * self.num_steps
+        for reach, old, new in zip(self.reach, before, after):
+            reach.assign((1.0 - 1.0 / counted) * reach + ops.cast(new - old, "float32"))
+        self.num_steps.assign_add(1.0)
 
     def replays(self, parts: Sequence[Any]) -> bool:
         """Where there is one without a closed form."""
@@ -80,7 +115,15 @@ class OneStep(Hypergradient):
         """As `Hypergradient` has it."""
         import tensorflow as tf
 
-        found = {id(part): part.hypergradient(move.step) for part in parts if part.has_closed_form}
+        reached = move.step
+        if self.reach:
+            before = [new - ops.cast(reach, new.dtype) for new, reach in zip(move.step.after, self.reach, strict=True)]
+            reached = dataclasses.replace(move.step, before=before)
+        found = {
+            id(part): part.hypergradient(reached if part.scales_step else move.step)
+            for part in parts
+            if part.has_closed_form
+        }
         rest = [part for part in parts if not part.has_closed_form]
         if not rest:
             return [found[id(part)] for part in parts]
@@ -105,3 +148,7 @@ class OneStep(Hypergradient):
             direct = [ops.add(a, b) for a, b in zip(direct, through_loss)]
         found |= {id(part): gradient for part, gradient in zip(rest, direct)}
         return [found[id(part)] for part in parts]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain data."""
+        return {**super().get_config(), "lookback": self.lookback}

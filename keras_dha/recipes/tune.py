@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_dha.hypergradients import T1T2, OneStep
 from keras_dha.optimizers import MomentumSGD
 from keras_dha.recipes.recipe import Recipe
 from keras_dha.relaxations import Softmax
@@ -13,7 +14,8 @@ def tune() -> Recipe:
 
     Hyper-parameters take a step after each step of the weights, in the first half of the fit: long ones at first, a
     tenth of that at its end. In the second half they stay, what was held out is trained on, too, and the learning rate
-    is annealed.
+    is annealed. A learning rate is judged by the last tenth of the steps so far, so that long searches do not make it
+    ever smaller.
 
     The choice of these numbers is ours: docs/hyperparameters.md.
     """
@@ -27,5 +29,6 @@ def tune() -> Recipe:
         optimizer=lambda: MomentumSGD(0.05, momentum=0.9, nesterov=True, global_clipnorm=5.0),
         architecture_optimizer=lambda: keras.optimizers.Adam(0.005),
         augmentation_optimizer=lambda: keras.optimizers.SGD(0.02, momentum=0.9, nesterov=True),
+        hypergradients=(OneStep(lookback=0.1), T1T2()),
         hyperparameter_optimizer=lambda: keras.optimizers.Adam(0.3),
     )

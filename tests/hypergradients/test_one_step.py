@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dha.hypergradients import learning_rate_gradient, weight_decay_gradient
+from keras_dha.hypergradients import OneStep, learning_rate_gradient, weight_decay_gradient
+from keras_dha.hyperparameters import LearningRate, WeightDecay
 
 TARGET = tf.constant([3.0, -1.0, 0.5], tf.float64)
 START, VELOCITY = tf.constant([1.0, 2.0, -1.0], tf.float64), tf.constant([0.1, -0.3, 0.2], tf.float64)
@@ -62,3 +63,24 @@ def test_learning_rate_gradient_is_exact_for_keras_optimizers_whose_step_is_in_p
     h = 1e-3
     difference = (loss_at(0.05 * np.exp(h))[0] - loss_at(0.05 * np.exp(-h))[0]) / (2 * h)
     assert loss_at(0.05)[1] == pytest.approx(difference, rel=1e-3)
+
+
+def test_looking_back_sums_the_last_tenth_of_the_steps() -> None:
+    estimator, unit = OneStep(lookback=0.5), keras.Variable([0.0, 0.0])
+    estimator.prepare([LearningRate()], [unit], num_slots=1)
+    for step in ([1.0, 0.0], [1.0, 0.0], [0.0, 4.0]):
+        estimator.after_step([np.zeros(2, "float32")], [np.array(step, "float32")])
+    # n = 1, 1.5, 2: nothing, then a third, then half of what was there stays.
+    np.testing.assert_allclose(estimator.reach[0].numpy(), [0.5 * (1.0 + 0.0 + 1.0 / 3.0), 4.0], rtol=1e-6)
+
+
+def test_without_a_learning_rate_nothing_is_kept() -> None:
+    estimator = OneStep(lookback=0.5)
+    estimator.prepare([WeightDecay()], [keras.Variable([0.0])], num_slots=1)
+    assert not estimator.reach
+
+
+@pytest.mark.parametrize("lookback", [-0.1, 1.0])
+def test_lookback_is_a_share(lookback: float) -> None:
+    with pytest.raises(ValueError, match=f"Received: lookback={lookback}"):
+        OneStep(lookback)
