@@ -7,6 +7,7 @@ from keras_dha.relaxations.edge_softmax import EdgeSoftmax
 from keras_dha.relaxations.gumbel_softmax import GumbelSoftmax
 from keras_dha.relaxations.one_hot_sample import OneHotSample
 from keras_dha.relaxations.relaxation import Relaxation
+from keras_dha.relaxations.scaled_sigmoid import ScaledSigmoid
 from keras_dha.relaxations.sigmoid import Sigmoid
 from keras_dha.relaxations.softmax import Softmax
 from keras_dha.relaxations.sparse_code import SparseCode
@@ -18,6 +19,7 @@ RELAXATIONS: tuple[type[Relaxation], ...] = (
     EdgeSoftmax,
     GumbelSoftmax,
     OneHotSample,
+    ScaledSigmoid,
     Sigmoid,
     Softmax,
     SparseCode,
@@ -32,6 +34,7 @@ __all__ = [
     "GumbelSoftmax",
     "OneHotSample",
     "Relaxation",
+    "ScaledSigmoid",
     "Sigmoid",
     "Softmax",
     "SparseCode",

@@ -167,10 +167,18 @@ class Relaxation(keras.layers.Layer, abc.ABC):
 
     def _scaled(self, scores: Tensor) -> Tensor:
         """The scores, multiplied by the scale of this search step."""
-        if isinstance(self.scale, _SCHEDULE):
-            time = self.search_share if isinstance(self.scale, AnnealedScale) else self.search_step
-            return scores * ops.cast(self.scale(ops.convert_to_tensor(time)), scores.dtype)
-        return scores * self.scale
+        return scores * ops.cast(self.present_scale(), scores.dtype)
+
+    def present_scale(self) -> Tensor | float:
+        """The scale of this search step."""
+        if not isinstance(self.scale, _SCHEDULE):
+            return self.scale
+        time = self._share_of_scale() if isinstance(self.scale, AnnealedScale) else self.search_step
+        return self.scale(ops.convert_to_tensor(time))
+
+    def _share_of_scale(self) -> Tensor:
+        """The share of the search that an `AnnealedScale` is a function of."""
+        return self.search_share
 
     def _live(self, logits: Tensor) -> Tensor:
         """The logits, without a gradient if frozen."""
