@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
+from keras_dha.channels import ChannelMask
 from keras_dha.layers.branch import is_zero
 from keras_dha.roles import ARCHITECTURE, role_of
 from keras_dha.spaces.choice import Choice
@@ -18,7 +20,8 @@ class FixedChooser(Chooser):
     """Answers a space's questions with the layers of the kept options, and with no others.
 
     `y = sum_{kept o} weight_o * o(x)`, without the factors that are not given, or are 1. Every layer is a stock Keras
-    layer if the space's are.
+    layer if the space's are, but for a `ChannelMask` where the space asks for a width: `space.without_closed(model)`
+    takes the closed channels out, with which masks go.
 
     Args:
         decisions: The kept options.
@@ -84,6 +87,10 @@ class FixedChooser(Chooser):
             (zeros if is_zero(self.branches[-1][2]) else outputs).append(output)
         added = outputs or zeros  # zeros are not added, which leaves out all that nothing else reads
         return keras.layers.Add()(added) if len(added) > 1 else added[0]
+
+    def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Tensor) -> Tensor:
+        kept = [np.isin(choice.options, self._kept(choice)) for choice in choices]
+        return ChannelMask(np.concatenate([*kept, [True]])[index])(x)
 
     def _kept(self, choice: Choice) -> list[str]:
         """The kept options in the order of the choice, which does not depend on how the decision was written."""

@@ -8,9 +8,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dha.layers import ChoiceWeights, MixedLayer, MixedNode, MixedOp, SharedGraphs, with_fused_normalization
+from keras_dha.layers import (
+    ChoiceWeights,
+    MixedLayer,
+    MixedNode,
+    MixedOp,
+    MixedWidth,
+    SharedGraphs,
+    with_fused_normalization,
+)
 from keras_dha.layers.branch import is_zero
-from keras_dha.relaxations import Relaxation
+from keras_dha.relaxations import Relaxation, ScaledSigmoid
 from keras_dha.spaces import Choice, Chooser, Decisions, SearchSpace
 from keras_dha.spaces.chooser import NodeFactory, OpFactory, as_layer
 
@@ -22,16 +30,19 @@ class RelaxedChooser(Chooser):
 
     Args:
         relaxation: The template; each choice gets a clone of its own.
+        width_relaxation: The template for choices of channels.
     """
 
-    def __init__(self, relaxation: Relaxation) -> None:
+    def __init__(self, relaxation: Relaxation, width_relaxation: Relaxation) -> None:
         super().__init__()
         self._template = relaxation
+        self._width_template = width_relaxation
         traits = {"sparse": relaxation.sparse, "exact": relaxation.exact, "unit": relaxation.unit}
         self._runs: dict[str, Any] = {**traits, "graphs": SharedGraphs()}
         self.relaxations: dict[str, Relaxation] = {}
         self.weights: dict[str, Tensor] = {}
         self.mixtures: list[MixedLayer] = []
+        self.gates: list[MixedWidth] = []
 
     def _answer_op(self, choice: Choice, options: Mapping[str, OpFactory], x: Tensor) -> Tensor:
         branches = [_branch(options[option](), x) for option in choice.options]
@@ -50,6 +61,15 @@ class RelaxedChooser(Chooser):
             self.weights[name] = ChoiceWeights(self.relaxations[name])(inputs[0])
         self.mixtures.append(mixture)
         return mixture([*inputs, self.weights[name]])
+
+    def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Tensor) -> Tensor:
+        for choice in choices:
+            if choice.name not in self.weights:
+                self.relaxations[choice.name] = self._width_template.for_choice(choice)
+                self.weights[choice.name] = ChoiceWeights(self.relaxations[choice.name])(x)
+        gate = MixedWidth(choices, index)
+        self.gates.append(gate)
+        return gate([x, *(self.weights[choice.name] for choice in choices)])
 
     def _open_to(self, mixture: MixedLayer) -> Choice:
         """The choice, with those options excluded that the relaxation could not learn to leave."""
@@ -71,20 +91,23 @@ class Supernet:
     Args:
         space: The space.
         relaxation: How its choices are made soft.
+        width_relaxation: How its choices of channels are.
 
     Attributes:
         network: A functional model from inputs to `(outputs, {choice name: weights of options})`.
         relaxations: Choice name to relaxation.
-        mixtures: The layers that act on choices, in the order in which `build` made them.
+        mixtures: The layers that act on choices of operations, in the order in which `build` made them.
+        gates: Those that act on choices of channels.
     """
 
-    def __init__(self, space: SearchSpace, relaxation: Relaxation) -> None:
-        chooser = RelaxedChooser(relaxation)
+    def __init__(self, space: SearchSpace, relaxation: Relaxation, width_relaxation: Relaxation | None = None) -> None:
+        chooser = RelaxedChooser(relaxation, width_relaxation or ScaledSigmoid())
         model = space.build(chooser)
         network = keras.Model(model.input, (model.output, chooser.weights), name="supernet")
         self.network = with_fused_normalization(network)
         self.relaxations = chooser.relaxations
         self.mixtures = chooser.mixtures
+        self.gates = chooser.gates
         self.choices = chooser.choices
 
     def decisions(self) -> Decisions:
@@ -107,11 +130,16 @@ class Supernet:
         for mixture in self.mixtures:
             options = mixture.choice.options
             mixture.settle({options.index(option): value for option, value in weights[mixture.choice.name].items()})
+        kept = {name: np.flatnonzero(self._hard(name)).tolist() for name in self.widths}
+        for gate in self.gates:
+            gate.settle(kept)
 
     def reopen(self) -> None:
         """Takes `settle` back."""
         for mixture in self.mixtures:
             mixture.reopen()
+        for gate in self.gates:
+            gate.reopen()
 
     def probabilities(self) -> dict[str, dict[str, float]]:
         """Choice name to option to its probability."""
@@ -124,6 +152,17 @@ class Supernet:
             }
             for name, relaxation in self.relaxations.items()
         }
+
+    def open_channels(self) -> float | None:
+        """The share of channels that are open, by the sum of their weights; None if the space asks for no widths."""
+        parts = [self.relaxations[name] for name in self.widths]
+        number = sum(float(ops.convert_to_numpy(part.expected_number(part.logits))) for part in parts)
+        return number / sum(len(part.choice.options) for part in parts) if parts else None
+
+    @property
+    def widths(self) -> set[str]:
+        """The names of choices of channels."""
+        return {name for gate in self.gates for name in gate.names}
 
     def kept_branches(self) -> list[tuple[str, str, keras.layers.Layer]]:
         """Choice, option and layer of each branch that the logits keep now, in the order of building."""

@@ -4,6 +4,7 @@ from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.darts import DARTSSpace
 from keras_dha.spaces.decisions import Decisions
+from keras_dha.spaces.gated_space import GatedSpace
 from keras_dha.spaces.image_space import ImageSpace
 from keras_dha.spaces.model_space import ModelSpace
 from keras_dha.spaces.nas_bench_201 import NASBench201Space
@@ -15,6 +16,7 @@ __all__ = [
     "Chooser",
     "DARTSSpace",
     "Decisions",
+    "GatedSpace",
     "ImageSpace",
     "ModelSpace",
     "NASBench201Space",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_dha.spaces.choice import Choice
 
@@ -81,6 +82,37 @@ class Chooser(abc.ABC):
 
         return apply
 
+    def width(self, name: str, *, at_least: int = 1) -> Apply:
+        """How many channels a tensor has, and which: those of its last axis that are kept.
+
+        In the network that is derived, closed channels are taken out of the layers that make and read them; see
+        `keras_dha.channels.remove_closed`. A batch normalization belongs before it, not behind it.
+
+        Args:
+            name: The decision's name; the same name at another place keeps the same channels there.
+            at_least: How few channels may be kept.
+
+        Returns:
+            A function of a tensor. The option for channel `i` is named `"i"`.
+        """
+
+        def apply(x: Tensor) -> Tensor:
+            options = tuple(str(i) for i in range(x.shape[-1]))
+            choice = Choice(name, options, keep=len(options), at_least=min(at_least, len(options)))
+            return self.widths([choice], np.arange(len(options)), x)
+
+        return apply
+
+    def widths(self, choices: Sequence[Choice], index: np.ndarray, x: Tensor) -> Tensor:
+        """A tensor whose channels belong to several choices of channels.
+
+        Args:
+            choices: Each with an option a channel.
+            index: For each channel the number of its option, counted through all choices; -1 where it always stays.
+            x: The tensor, channels on its last axis.
+        """
+        return self._answer_widths([self._ask(choice) for choice in choices], np.asarray(index), x)
+
     def _ask(self, choice: Choice) -> Choice:
         known = self.choices.setdefault(choice.name, choice)
         if known != choice:
@@ -97,6 +129,10 @@ class Chooser(abc.ABC):
     @abc.abstractmethod
     def _answer_node(self, choice: Choice, options: Mapping[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
         """The output of the question `node` at `inputs`."""
+
+    @abc.abstractmethod
+    def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Tensor) -> Tensor:
+        """The output of the question `widths` at `x`."""
 
 
 def as_layer(apply: Apply, x: Tensor) -> keras.layers.Layer:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_dha.channels import functional, new_inputs
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.search_space import SearchSpace
@@ -57,15 +58,17 @@ class ModelSpace(SearchSpace):
 
     def build(self, choose: Chooser) -> keras.Model:
         """A functional clone, with the model's weights. Images are floats there, for augmented ones are."""
-        model = self.model
-        if isinstance(model, keras.Sequential):
-            model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-        inputs = model.input
-        is_image = isinstance(inputs, keras.KerasTensor) and len(inputs.shape) == 4
-        floats = keras.Input(batch_shape=inputs.shape, name=inputs.name) if is_image else None
-        clone = keras.models.clone_model(model, input_tensors=floats)
+        model = functional(self.model)
+        clone = keras.models.clone_model(model, input_tensors=self.float_inputs())
         clone.set_weights(model.get_weights())
         return clone
+
+    def float_inputs(self) -> Any:
+        """Symbolic inputs for a clone, in the structure of the model's; of images floats."""
+        inputs = functional(self.model).input
+        if isinstance(inputs, keras.KerasTensor) and len(inputs.shape) == 4:
+            return keras.Input(batch_shape=inputs.shape, name=inputs.name)
+        return new_inputs(functional(self.model))
 
     def compile_arguments(self) -> dict[str, Any]:
         """Optimizer (a new one), loss and metrics of the model, as they were given; empty if it is not compiled."""

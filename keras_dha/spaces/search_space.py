@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
+from keras_dha.channels import ChannelGraph, ChannelMask, remove_closed
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.decisions import Decisions
@@ -24,6 +25,7 @@ class SearchSpace(abc.ABC):
     Attributes:
         standardizes: Whether networks take images of zero mean and unit variance; else as the user has them.
         from_logits: Whether networks give logits; else probabilities.
+        exclude: Regular expressions for the names of layers whose channels are kept whole; see `ChannelGraph`.
 
     Raises:
         ValueError: If a size is not a positive integer.
@@ -49,6 +51,7 @@ class SearchSpace(abc.ABC):
 
     standardizes: ClassVar[bool] = True
     from_logits: bool = True
+    exclude: tuple[str, ...] = ()
     _choices: tuple[Choice, ...] | None = None
 
     def __init__(self, input_shape: Sequence[int], num_classes: int) -> None:
@@ -86,6 +89,15 @@ class SearchSpace(abc.ABC):
             self._choices = tuple(chooser.choices.values())
         return self._choices
 
+    def without_closed(self, network: keras.Model) -> keras.Model:
+        """A network of fixed decisions, without the channels that these have closed."""
+        has_masks = any(isinstance(layer, ChannelMask) for layer in network.layers)
+        return remove_closed(network, exclude=self.exclude) if has_masks else network
+
+    def channel_graph(self, network: keras.Model) -> ChannelGraph:
+        """Which channels of a network of the space go together."""
+        return ChannelGraph(network, self.exclude)
+
     def random_decisions(self, *, seed: int | None = None) -> Decisions:
         """One network, drawn uniformly: the inputs of each choice first, then the option of each.
 
@@ -106,8 +118,9 @@ def _random_number(choice: Choice, rng: np.random.Generator) -> int:
     if choice.fewest == choice.keep:
         return choice.keep
     groups = {group for group, allowed in zip(choice.group_numbers, choice.allowed) if allowed}
-    numbers = range(choice.fewest, choice.keep + 1)
-    sets = np.array([math.comb(len(groups), number) for number in numbers])
+    numbers, most = range(choice.fewest, choice.keep + 1), len(groups)
+    logs = np.array([-math.lgamma(number + 1) - math.lgamma(most - number + 1) for number in numbers])  # of many sets
+    sets = np.exp(logs - logs.max())
     return int(rng.choice(numbers, p=sets / sets.sum()))
 
 
@@ -121,3 +134,6 @@ class _FirstChooser(Chooser):
         kept = [choice.options[i].split("/", 1) for i in choice.top(np.zeros(len(choice.options)))]
         outputs = [options[op](int(i))(inputs[int(i)]) for i, op in kept]
         return keras.layers.Add()(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Any) -> Any:
+        return x

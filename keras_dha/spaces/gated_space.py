@@ -1,0 +1,93 @@
+"""A user's own Keras model, whose channels can be closed."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_dha.channels import ChannelGraph, Width, flattened, gate_places, with_gates
+from keras_dha.spaces.choice import Choice
+from keras_dha.spaces.chooser import Chooser, Tensor
+from keras_dha.spaces.model_space import ModelSpace
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class GatedSpace(ModelSpace):
+    """A model with a gate for each channel of its convolutions and dense layers; what is closed is taken out for good.
+
+    Gates stand behind the batch normalization of each layer whose width is free, else where its channels are read next.
+    Which channels belong together is found from the graph: residual sums, products as in squeeze-excitation, depthwise
+    convolutions, concatenations, layers that are called twice, flattening. They share one gate, so that each network of
+    the space is one of stock layers, a smaller one. Channels of inputs and of outputs stay, and what looks at all
+    channels together, such as layer normalization, keeps those whole that it reads. Models in the model are taken
+    apart.
+
+    Each width is a choice, named as the first layer that makes its channels, with an option a channel.
+
+    Args:
+        model: A functional or `Sequential` model of one output, built, channels last. If it is compiled, a search takes
+            over its optimizer, loss and metrics. Its weights are where training starts.
+        min_channels: How many channels each width keeps at least; a positive integer.
+        exclude: Names of layers, as regular expressions, or layers, one or several, that keep all their channels. A
+            layer of a kind that is not known must be excluded; then what it reads is kept whole, too.
+
+    Raises:
+        TypeError, ValueError: As `ModelSpace`; if `min_channels` is no positive integer, no width is free, or a layer
+            is of an unknown kind, with its name and how to exclude it.
+
+    Reference: the place of the gates is that of DNAL, Guo et al., https://arxiv.org/abs/2103.02126, and its released
+    code, but that channels which belong together share a gate here.
+    """
+
+    def __init__(self, model: keras.Model, *, min_channels: int = 1, exclude: Any = ()) -> None:
+        super().__init__(model)
+        if not isinstance(min_channels, (int, np.integer)) or min_channels < 1:
+            raise ValueError(f"min_channels must be a positive integer. Received: min_channels={min_channels}. Give 1.")
+        self.min_channels = int(min_channels)
+        graph = ChannelGraph(flattened(model), exclude)
+        self.exclude = graph.exclude
+        if not graph.widths():
+            raise ValueError(
+                "A gated model must have a layer whose number of channels is free. Received: none in "
+                f"{model.name!r}, exclude={list(self.exclude)}. Exclude less; those of inputs and outputs stay."
+            )
+
+    def choices(self) -> tuple[Choice, ...]:
+        """One a width, with an option a channel."""
+        return tuple(map(self._choice, ChannelGraph(flattened(self.model), self.exclude).widths()))
+
+    def _choice(self, width: Width) -> Choice:
+        options = tuple(str(i) for i in range(len(width.numbers)))
+        return Choice(width.name, options, keep=len(options), at_least=min(self.min_channels, len(options)))
+
+    def build(self, choose: Chooser) -> keras.Model:
+        """A functional clone, with the model's weights, and with gates in it. Images are floats there."""
+        flat = flattened(self.model)
+        graph = ChannelGraph(flat, self.exclude)
+        widths = graph.widths()
+        choices = list(map(self._choice, widths))
+        places = {id(tensor) for tensor in gate_places(graph)}
+        of_number = {
+            int(number): (i, position)
+            for i, width in enumerate(widths)
+            for position, number in enumerate(width.numbers)
+        }
+
+        def gated(tensor: Tensor, value: Tensor) -> Tensor:
+            own = [of_number.get(number) for number in graph.channels(tensor).tolist()]
+            used = sorted({place[0] for place in own if place is not None})
+            starts = dict(zip(used, np.cumsum([0, *(len(choices[i].options) for i in used)])))
+            index = np.array([-1 if place is None else starts[place[0]] + place[1] for place in own])
+            return choose.widths([choices[i] for i in used], index, value)
+
+        return with_gates(flat, self.float_inputs(), places, gated)
+
+    def get_config(self) -> dict[str, Any]:
+        """The model, without its weights, and the other arguments."""
+        return {**super().get_config(), "min_channels": self.min_channels, "exclude": list(self.exclude)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "GatedSpace":
+        """A space from what `get_config` returned, of a model with new weights."""
+        model = keras.saving.deserialize_keras_object(config["model"])
+        return cls(model, min_channels=config["min_channels"], exclude=config["exclude"])
