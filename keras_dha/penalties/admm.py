@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_dha.penalties.penalty import Penalty, Tensor, norm
 from keras_dha.relaxations import Relaxation
+from keras_dha.spaces import SearchSpace
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
@@ -38,7 +39,7 @@ class ADMM(Penalty):
         self.every = every
         self.squared = squared
 
-    def prepare(self, relaxations: Mapping[str, Relaxation]) -> None:
+    def prepare(self, relaxations: Mapping[str, Relaxation], space: SearchSpace | None = None) -> None:
         """Makes Z, U, and the count of updates."""
         self.updates = self.add_weight(
             shape=(), initializer="zeros", dtype="int64", trainable=False, autocast=False, name="updates"
@@ -49,7 +50,7 @@ class ADMM(Penalty):
             start = ops.convert_to_numpy(relaxation(relaxation.logits))
             self.copies[name] = self._state(name, "copy", start)
             self.duals[name] = self._state(name, "dual", 0.0 * start)
-        super().prepare(relaxations)
+        super().prepare(relaxations, space)
 
     def _state(self, choice: str, kind: str, value: Any) -> keras.Variable:
         return self.add_weight(

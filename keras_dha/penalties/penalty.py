@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_dha.relaxations import Relaxation
+from keras_dha.spaces import SearchSpace
 
 Tensor = Any
 
@@ -34,8 +35,13 @@ class Penalty(keras.layers.Layer, abc.ABC):
             )
         self.weight = float(weight)
 
-    def prepare(self, relaxations: Mapping[str, Relaxation]) -> None:
-        """Makes the state; the relaxations are built."""
+    def prepare(self, relaxations: Mapping[str, Relaxation], space: SearchSpace | None = None) -> None:
+        """Makes the state; the relaxations are built.
+
+        Args:
+            relaxations: Choice name to relaxation.
+            space: What is searched; penalties of costs need it.
+        """
         self.built = True
 
     @abc.abstractmethod
@@ -57,6 +63,9 @@ class Penalty(keras.layers.Layer, abc.ABC):
             relaxations: Choice name to relaxation.
             moved: Whether the architecture was updated in this step, a boolean tensor.
         """
+
+    def finish(self, relaxations: Mapping[str, Relaxation]) -> None:
+        """Called once when the search ends, outside of graphs. Does nothing, unless overridden."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""

@@ -10,12 +10,23 @@ import pytest
 import tensorflow as tf
 
 import keras_dha.penalties as folder
-from keras_dha.penalties import ADMM, PENALTIES, PassiveAggressive, Penalty, Proximity, ZeroOne
+from keras_dha.penalties import (
+    ADMM,
+    PENALTIES,
+    CostTarget,
+    ExpectedCost,
+    OpenChannels,
+    PassiveAggressive,
+    Penalty,
+    Proximity,
+    ZeroOne,
+)
 from keras_dha.relaxations import Clipped, Relaxation, Sigmoid, Softmax
 from keras_dha.spaces import Choice
 
 TEMPLATES = [ZeroOne(), Proximity(), Proximity(squared=True), ADMM(every=1), ADMM(squared=True)]
-TEMPLATES.append(PassiveAggressive())
+TEMPLATES += [PassiveAggressive(), OpenChannels()]
+OF_COSTS = [CostTarget(max_multiply_adds=0.5), ExpectedCost()]  # tests/penalties/test_cost_target.py
 NODE = Choice("node/0", ("0/a", "0/b", "1/a", "1/b"), keep=1, groups=(0, 0, 1, 1))
 
 
@@ -38,7 +49,7 @@ def test_every_penalty_is_listed_and_tested() -> None:
         importlib.import_module(f"keras_dha.penalties.{info.name}")
     ours = {cls for cls in Penalty.__subclasses__() if cls.__module__.startswith("keras_dha.")}
     assert ours == set(PENALTIES), "Add the new class to PENALTIES in keras_dha/penalties/__init__.py."
-    assert {type(template) for template in TEMPLATES} == set(PENALTIES), "Add it to TEMPLATES here."
+    assert {type(template) for template in TEMPLATES + OF_COSTS} == set(PENALTIES), "Add it to TEMPLATES here."
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -58,7 +69,7 @@ def test_a_finite_scalar_with_a_finite_gradient(template: Penalty, kind: type[Re
         assert np.isfinite(float(penalty.value(parts, 0.5)))
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", TEMPLATES + OF_COSTS)
 def test_config_survives_json(template: Penalty) -> None:
     assert clone(template).get_config() == template.get_config()
 

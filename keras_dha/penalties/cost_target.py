@@ -1,0 +1,163 @@
+"""A cost that the derived network has, met in every step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dha.costs import SpaceCost
+from keras_dha.penalties.penalty import Penalty, Tensor
+from keras_dha.relaxations import Relaxation
+from keras_dha.spaces import SearchSpace
+
+_BISECTIONS = 40
+_TRIES = 200  # of channels that may fit where others did not
+_NEAR = 0.98  # of the bound, when the search for such channels ends
+_FLOOR = 0.05  # of the slope of a gate that is nearly 0 or 1
+
+
+@keras.saving.register_keras_serializable(package="keras_dha")
+class CostTarget(Penalty):
+    """Keeps the cost of the soft gates at a bound while they become 0 or 1; then what is kept costs no more.
+
+    After each step of the gates, logits move by `-t * prices * slopes`, the direction in which the cost falls, or
+    rises, fastest, as far as brings the cost to the bound: a projection. So the gates that the loss defends stay open
+    at the expense of others, and a dear channel has to be worth more than a cheap one. When the search ends, the best
+    channels are kept that fit, and the bound is not passed.
+
+    Args:
+        max_multiply_adds: Of one example: a number, or a share in (0, 1] of what the network costs with all gates
+            open. None: no bound.
+        max_parameters: Likewise.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If neither is given, or one is not positive; when the search begins, if a bound cannot be met.
+
+    Example:
+
+    >>> target = CostTarget(max_multiply_adds=0.5)
+
+    The method is ours.
+    """
+
+    def __init__(
+        self, max_multiply_adds: float | None = None, max_parameters: float | None = None, **kwargs: Any
+    ) -> None:
+        kwargs.pop("weight", None)
+        super().__init__(1.0, **kwargs)
+        self.bounds = {"multiply_adds": max_multiply_adds, "parameters": max_parameters}
+        given = [bound for bound in self.bounds.values() if bound is not None]
+        if not given or not all(0.0 < bound < float("inf") for bound in given):
+            raise ValueError(
+                "max_multiply_adds or max_parameters must be a positive number, or a share of at most 1. "
+                f"Received: max_multiply_adds={max_multiply_adds}, max_parameters={max_parameters}. For example 0.5."
+            )
+
+    def prepare(self, relaxations: Mapping[str, Relaxation], space: SearchSpace | None = None) -> None:
+        """Learns what the networks of the space cost."""
+        self.built = True
+        if space is None:
+            raise ValueError("A cost must be of a space. Received: space=None. Use the penalty in a SearchModel.")
+        self._costs: list[tuple[SpaceCost, float]] = []
+        for kind, bound in self.bounds.items():
+            if bound is None:
+                continue
+            cost = SpaceCost(space, kind)
+            target = bound * cost.most if bound <= 1.0 else float(bound)
+            least = cost.of_hard(self._least(relaxations, cost))
+            if least > target:
+                raise ValueError(
+                    f"max_{kind} must be within reach. Received: {bound:g}, of {cost.most:g} {kind} with all channels; "
+                    f"with the fewest that may be kept there are {least:g}. Raise it, or lower min_channels."
+                )
+            self._costs.append((cost, min(target, cost.most)))
+        self._gates = [relaxations[name] for name in self._costs[0][0].names]
+
+    @staticmethod
+    def _least(relaxations: Mapping[str, Relaxation], cost: SpaceCost) -> np.ndarray:
+        fewest = [relaxations[name].choice.fewest for name in cost.names]
+        return np.concatenate([np.arange(size) < least for size, least in zip(cost.sizes, fewest)])
+
+    def value(self, relaxations: Mapping[str, Relaxation], share: Tensor) -> Tensor:
+        """0: the bound is kept otherwise."""
+        return ops.zeros(())
+
+    def _ratio(self, weights: Tensor) -> Tensor:
+        """The cost in units of its bound, of the one that is passed by most."""
+        return ops.max(ops.stack([cost.of_soft(weights) / target for cost, target in self._costs]))
+
+    def step(self, relaxations: Mapping[str, Relaxation], moved: Tensor) -> None:
+        """Brings the cost of the soft gates to the bound."""
+        logits = ops.concatenate([ops.convert_to_tensor(part.logits) for part in self._gates])
+        scale = ops.cast(self._gates[0].present_scale(), "float32")
+        weights = ops.sigmoid(scale * logits)
+        ratios = ops.stack([cost.of_soft(weights) / target for cost, target in self._costs])
+        prices = ops.stack([cost.prices(weights) / target for cost, target in self._costs])
+        prices = ops.take(prices, ops.argmax(ratios), axis=0)
+        way = prices * (weights * (1.0 - weights) + _FLOOR)
+        way = way / ops.maximum(ops.max(way), 1e-30)
+        reach = (ops.max(ops.abs(logits)) + 20.0 / scale) / ops.maximum(ops.min(way), 1e-6)
+
+        def halve(_: Tensor, ends: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            low, high = ends
+            middle = 0.5 * (low + high)
+            too_much = self._ratio(ops.sigmoid(scale * (logits - middle * way))) > 1.0
+            return ops.where(too_much, middle, low), ops.where(too_much, high, middle)
+
+        _, far = ops.fori_loop(0, _BISECTIONS, halve, (-reach, reach))
+        reached = ops.where(moved, logits - far * way, logits)
+        parts = ops.split(reached, np.cumsum(self._costs[0][0].sizes)[:-1].tolist())
+        for part, value in zip(self._gates, parts):
+            part.logits.assign(value)
+
+    def _use(self, gates: np.ndarray) -> float:
+        """The cost with hard gates in units of its bound."""
+        return max(cost.of_hard(gates) / target for cost, target in self._costs)
+
+    def _filled(self, gates: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """These gates, and of others, in order, those that fit."""
+        gates = gates.copy()
+        for position in order[~gates[order]][:_TRIES]:
+            gates[position] = True
+            gates[position] = self._use(gates) <= 1.0
+        return gates
+
+    def finish(self, relaxations: Mapping[str, Relaxation]) -> None:
+        """Opens the channels of largest logits that fit, and closes the others; outside of graphs."""
+        values = [ops.convert_to_numpy(part.logits) for part in self._gates]
+        logits = np.concatenate(values)
+        must = np.concatenate([_top(value, part.choice.fewest) for value, part in zip(values, self._gates)])
+        order = np.argsort(-np.where(must, np.inf, logits), kind="stable")
+
+        low, high = int(must.sum()), len(order)
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = self._use(np.isin(np.arange(len(order)), order[:middle])) <= 1.0
+            low, high = (middle, high) if fits else (low, middle - 1)
+        gates = self._filled(np.isin(np.arange(len(order)), order[:low]), order[low:])
+        for position in order[must.sum() : low][::-1][:_TRIES]:  # a dear channel may stand in the way of several
+            if self._use(gates) >= _NEAR:
+                break
+            others = gates.copy()
+            others[position] = False
+            others = self._filled(others, order[order != position])
+            gates = others if self._use(others) > self._use(gates) else gates
+        parts = np.split(gates, np.cumsum(self._costs[0][0].sizes)[:-1])
+        for part, value, is_open in zip(self._gates, values, parts):
+            edge = 2.0 * max(float(part.least_logit()), 1e-6)
+            part.logits.assign(np.where(is_open, np.maximum(value, edge), np.minimum(value, -edge)))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain data."""
+        config = super().get_config()
+        del config["weight"]
+        return {**config, **{f"max_{kind}": bound for kind, bound in self.bounds.items()}}
+
+
+def _top(values: np.ndarray, count: int) -> np.ndarray:
+    found = np.zeros(len(values), dtype=bool)
+    found[np.argsort(-values, kind="stable")[:count]] = True
+    return found
