@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_dha import augmentation as augmentation
+    from keras_dha import channels as channels
+    from keras_dha import costs as costs
     from keras_dha import data as data
     from keras_dha import diagnostics as diagnostics
     from keras_dha import hypergradients as hypergradients
@@ -45,6 +47,8 @@ __all__ = [
     "SearchModel",
     "SearchSpace",
     "augmentation",
+    "channels",
+    "costs",
     "data",
     "diagnostics",
     "hypergradients",

@@ -23,6 +23,11 @@ class ArchitectureStep(DifferentiatedModel):
     penalties: list[Penalty]
     schedule_state: dict[str, keras.Variable]
 
+    def end_search(self) -> None:
+        """Lets penalties have the last word on what is kept."""
+        for penalty in self.penalties:
+            penalty.finish(self._relaxations)
+
     def _architecture_due(self) -> Tensor:
         state = {name: ops.convert_to_tensor(variable) for name, variable in self.schedule_state.items()}
         return self.recipe.schedule.architecture_due(

@@ -39,8 +39,13 @@ class PhasedModel(keras.Model):
     def settle(self) -> None:
         """Fixes the decisions as the logits stand; the next graphs run the kept branches only."""
         with self.distribute_strategy.scope():
+            if not self.settled:
+                self.end_search()
             self.phase.assign(1)
             self.synchronize()
+
+    def end_search(self) -> None:
+        """Called once before the decisions are fixed. Does nothing, unless overridden."""
 
     def synchronize(self, *, anew: bool = False) -> None:
         """Makes the graphs agree with the phase, which a restored checkpoint may have moved.

@@ -30,7 +30,7 @@ from keras_dha.hyperparameters import DropoutRate
 from keras_dha.latest import Latest
 from keras_dha.layers import ImageScaling, with_dropout_rates, with_fused_normalization, with_learned_dropout
 from keras_dha.phased_model import number
-from keras_dha.recipes import RECIPES, Recipe, dha, tune
+from keras_dha.recipes import OF_MODELS, RECIPES, Recipe, dha, tune
 from keras_dha.search_trainer import SearchTrainer
 from keras_dha.spaces import Decisions, ModelSpace, SearchSpace
 from keras_dha.supernet import Supernet
@@ -136,10 +136,11 @@ class SearchModel(SearchTrainer):
 
     def _build_networks(self) -> None:
         if self._fixed is None:
-            self.supernet = Supernet(self.space, self.recipe.relaxation)
+            self.supernet = Supernet(self.space, self.recipe.relaxation, self.recipe.width_relaxation)
             self.network = self.supernet.network
         else:
-            plain = with_fused_normalization(self.space.build(FixedChooser(self._fixed)))
+            plain = self.space.without_closed(self.space.build(FixedChooser(self._fixed)))
+            plain = with_fused_normalization(plain)
             self.supernet = None
             self.network = keras.Model(plain.input, (plain.output, {}), name="network")
         inputs = self.network.input
@@ -160,7 +161,7 @@ class SearchModel(SearchTrainer):
         relaxations = self.supernet.relaxations if self.supernet else {}
         self.penalties = list(self.recipe.penalties) if self.supernet else []
         for penalty in self.penalties:
-            penalty.prepare(relaxations)
+            penalty.prepare(relaxations, self.space)
         self.choice_relaxations = list(relaxations.values())
 
     # What the model computes.
@@ -183,7 +184,11 @@ class SearchModel(SearchTrainer):
         state = {"phase": float(self.settled), "learning_rate": float(ops.convert_to_numpy(self._learning_rate()))}
         state |= {name: value for name, value in self.hyperparameters().items() if name != "learning_rate"}
         if self.supernet is not None:
-            state["entropy"] = mean_normalized_entropy(self.supernet.probabilities())
+            widths, open_channels = self.supernet.widths, self.supernet.open_channels()
+            if operations := {name: p for name, p in self.supernet.probabilities().items() if name not in widths}:
+                state["entropy"] = mean_normalized_entropy(operations)
+            if open_channels is not None:
+                state["open_channels"] = open_channels
         if self.augmentation is not None:
             state["policy_entropy"] = float(ops.convert_to_numpy(self.augmentation.entropy()))
         return state
@@ -339,11 +344,13 @@ class SearchModel(SearchTrainer):
         chooser = FixedChooser(self.decisions(), weights)
         network = self.space.build(chooser)
         if self.supernet is None:
+            network = self.space.without_closed(network)
             network.set_weights(self.network.get_weights())
         else:
             kept = self.supernet.kept_branches()
             whole = chooser.whole(network)
             inherit_weights(self.network, kept, whole, chooser.branches, self.supernet.mixtures)
+            network = self.space.without_closed(network)
         return with_dropout_rates(network, [part for part in self.learned if isinstance(part, DropoutRate)])
 
     def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **kwargs: Any) -> None:
@@ -375,7 +382,7 @@ class SearchModel(SearchTrainer):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SearchModel":
         """A model from what `get_config` returned."""
         space = keras.saving.deserialize_keras_object(config["space"], custom_objects=custom_objects)
-        recipe = {**RECIPES, "tune": tune}.get(config["parts"]["name"], dha)().with_parts(
+        recipe = {**RECIPES, **OF_MODELS}.get(config["parts"]["name"], dha)().with_parts(
             config["parts"]
         )  # for its optimizers
         dtype = keras.dtype_policies.deserialize(config["dtype"])

@@ -80,6 +80,9 @@ class SearchTrainer(ArchitectureStep, HyperparameterStep):
         for variable in variables:
             flags = [ran.get(place, True) for place in self._gates.get(id(variable), [("", 0)])]
             active.append(True if any(flag is True for flag in flags) else functools.reduce(ops.logical_or, flags))
+        if self.recipe.schedule.weights_rest:
+            moves = self.recipe.schedule.weights_move(ops.convert_to_tensor(self.progress))
+            active = [ops.logical_and(moves, flag) for flag in active]
         return active
 
     def average_replicas(self) -> None:

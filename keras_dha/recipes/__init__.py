@@ -3,6 +3,7 @@
 from keras_dha.recipes.darts import darts
 from keras_dha.recipes.darts_prime import darts_prime
 from keras_dha.recipes.dha import dha
+from keras_dha.recipes.dnal import dnal
 from keras_dha.recipes.dots import dots
 from keras_dha.recipes.dsnas import dsnas
 from keras_dha.recipes.fair_darts import fair_darts
@@ -17,13 +18,16 @@ from keras_dha.recipes.tune import tune
 
 _ALL = (darts, darts_prime, dha, dots, dsnas, fair_darts, gdas, ista_nas, pc_darts, proxyless, snas, toponas)
 RECIPES = {recipe.__name__: recipe for recipe in _ALL}
+OF_MODELS = {recipe.__name__: recipe for recipe in (dnal, tune)}  # for a user's own model, not for spaces of operations
 
 __all__ = [
+    "OF_MODELS",
     "RECIPES",
     "Recipe",
     "darts",
     "darts_prime",
     "dha",
+    "dnal",
     "dots",
     "dsnas",
     "fair_darts",

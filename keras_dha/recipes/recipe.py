@@ -10,13 +10,18 @@ import numpy as np
 from keras_dha.hypergradients import T1T2, Hypergradient, OneStep
 from keras_dha.hyperparameters import Hyperparameter
 from keras_dha.penalties import Penalty
-from keras_dha.relaxations import Relaxation
+from keras_dha.relaxations import Relaxation, ScaledSigmoid
 from keras_dha.schedules import Schedule
 
 _ARCHITECTURE_LOSSES = ("training", "held_out", "unrolled", "unrolled_exact")
 _HELD_OUT_PASSES = ("training", "inference")
 _OF_A_POLICY = ("augment", "loss", "entropy", "policy", "set_phase")
-_FOLDERS = {"relaxation": "relaxations", "augmentation": "augmentation", "schedule": "schedules"}
+_FOLDERS = {
+    "relaxation": "relaxations",
+    "width_relaxation": "relaxations",
+    "augmentation": "augmentation",
+    "schedule": "schedules",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Recipe:
         held_out_pass: How held-out examples go through the network where hyper-parameters, or a policy, learn from
             them: `"training"`, normalized by statistics of the batch, which moving ones follow, with dropout (but that
             of a learned rate); `"inference"`, by moving statistics, without dropout, and without noise of choices.
+        width_relaxation: How choices of channels are made soft.
     """
 
     name: str
@@ -56,9 +62,10 @@ class Recipe:
     penalties: tuple[Penalty, ...] = ()
     hypergradients: tuple[Hypergradient, ...] = dataclasses.field(default_factory=lambda: (OneStep(), T1T2()))
     held_out_pass: str = "training"
+    width_relaxation: Relaxation = dataclasses.field(default_factory=ScaledSigmoid)
 
     def __post_init__(self) -> None:
-        kinds: dict[str, Any] = {"relaxation": Relaxation, "schedule": Schedule}
+        kinds: dict[str, Any] = {"relaxation": Relaxation, "width_relaxation": Relaxation, "schedule": Schedule}
         kinds["augmentation"] = (keras.layers.Layer, type(None))
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
@@ -129,6 +136,7 @@ class Recipe:
             "architecture_loss": self.architecture_loss,
             "hypergradients": [serialize(part) for part in self.hypergradients],
             "held_out_pass": self.held_out_pass,
+            "width_relaxation": serialize(self.width_relaxation),
         }
 
     def with_parts(self, parts: dict[str, Any]) -> "Recipe":
@@ -146,6 +154,7 @@ class Recipe:
             architecture_loss=parts["architecture_loss"],
             hypergradients=tuple(deserialize(part) for part in parts["hypergradients"]),
             held_out_pass=parts["held_out_pass"],
+            width_relaxation=deserialize(parts["width_relaxation"]),
         )
 
     def with_own_parts(self, seed: int) -> "Recipe":

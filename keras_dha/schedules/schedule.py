@@ -25,6 +25,7 @@ class Schedule:
         hyperparameters_every: Weight steps between two steps of the hyper-parameters, at least 1.
         hyperparameter_steps: What the steps of the hyper-parameters have shrunk to at the end of the search, of what
             they were at its start, in `(0, 1]`; in between geometrically.
+        weights_rest: Whether the weights rest where the architecture moves, so that each moves alone.
         anneal: `"cosine"` lowers the learning rate from the learned one to 0 over the settle phase; None leaves it.
 
     Raises:
@@ -40,6 +41,7 @@ class Schedule:
         architecture_every: int = 1,
         hyperparameters_every: int = 10,
         hyperparameter_steps: float = 1.0,
+        weights_rest: bool = False,
         anneal: str | None = "cosine",
     ) -> None:
         if not 0.0 < search_fraction <= 1.0 or not 0.0 <= warmup_fraction <= search_fraction:
@@ -70,6 +72,7 @@ class Schedule:
         self.architecture_every = int(architecture_every)
         self.hyperparameters_every = int(hyperparameters_every)
         self.hyperparameter_steps = float(hyperparameter_steps)
+        self.weights_rest = bool(weights_rest)
         self.anneal = anneal
 
     def searching(self, progress: float) -> bool:
@@ -86,6 +89,10 @@ class Schedule:
         if self.rest is None:
             return moves
         return ops.logical_and(moves, ops.logical_or(progress < self.rest[0], progress >= self.rest[1]))
+
+    def weights_move(self, progress: Tensor) -> Tensor:
+        """Whether the weights move at `progress`, while the search lasts: a boolean tensor."""
+        return ops.logical_not(ops.logical_and(self.weights_rest, self.architecture_moves(progress)))
 
     def initial_state(self) -> dict[str, float]:
         """What the schedule remembers from step to step, by name: nothing, unless overridden."""
@@ -128,6 +135,7 @@ class Schedule:
             "architecture_every": self.architecture_every,
             "hyperparameters_every": self.hyperparameters_every,
             "hyperparameter_steps": self.hyperparameter_steps,
+            "weights_rest": self.weights_rest,
             "anneal": self.anneal,
         }
 

@@ -1,0 +1,127 @@
+"""DNAL: three stages, each of which moves its own, on a user's model."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_space import images
+
+from keras_dha import SearchModel, roles
+from keras_dha.channels import ChannelMask
+from keras_dha.costs import multiply_adds, parameters
+from keras_dha.recipes import dnal
+from keras_dha.spaces import GatedSpace
+
+X, Y = images()
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(inputs)
+    x = keras.layers.Conv2D(16, 3, padding="same", use_bias=False, name="stem")(x)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    y = keras.layers.Conv2D(16, 3, padding="same", use_bias=False, name="inner")(x)
+    y = keras.layers.ReLU()(keras.layers.BatchNormalization()(y))
+    y = keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(y)
+    x = keras.layers.ReLU()(keras.layers.Add()([x, keras.layers.BatchNormalization()(y)]))
+    x = keras.layers.Dropout(0.1)(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
+class Watch(keras.callbacks.Callback):
+    """What moved in each epoch, by role."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved: list[set[str]] = []
+
+    def values(self) -> dict[str, list[np.ndarray]]:
+        parts = roles.partition(self.model.trainable_variables)
+        return {role: [variable.numpy() for variable in variables] for role, variables in parts.items()}
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.before = self.values()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        after = self.values()
+        pairs = {role: zip(self.before[role], after[role]) for role in roles.ROLES}
+        self.moved.append({role for role, own in pairs.items() if any(not np.array_equal(a, b) for a, b in own)})
+
+
+def test_each_stage_moves_its_own_and_nothing_else() -> None:
+    search, watch = SearchModel(GatedSpace(network()), dnal(weight=0.1), seed=0), Watch()
+    history = search.fit(X, Y, batch_size=16, epochs=10, verbose=0, callbacks=[watch]).history
+    assert watch.moved == [{roles.WEIGHT}] * 3 + [{roles.ARCHITECTURE}] + [{roles.WEIGHT}] * 6
+    assert history["open_channels"][:3] == [1.0] * 3
+    assert "entropy" not in history
+
+
+@pytest.mark.parametrize("bound", [{"max_multiply_adds": 0.5}, {"max_parameters": 2500}])
+def test_a_bound_is_met_and_the_derived_model_is_the_one_that_was_trained(bound: Any, tmp_path: Path) -> None:
+    model = network()
+    most = multiply_adds(model)
+    search = SearchModel(GatedSpace(model), dnal(**bound), seed=0)
+    search.fit(X, Y, batch_size=16, epochs=10, verbose=0)
+    derived = search.derive()
+    if "max_parameters" in bound:
+        assert 0.94 * 2500 <= parameters(derived) <= 2500
+    else:
+        assert 0.47 * most <= multiply_adds(derived) <= 0.5 * most
+    expected = search.predict(X, verbose=0)
+    np.testing.assert_allclose(derived.predict(X, verbose=0), expected, rtol=1e-4, atol=1e-5)
+    assert not any(isinstance(layer, ChannelMask) for layer in derived.layers)
+    assert multiply_adds(model) == most  # the user's own stays as it is
+    search.save(tmp_path / "search.keras")
+    again = keras.models.load_model(tmp_path / "search.keras")
+    np.testing.assert_allclose(again.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+    assert again.derive().count_params() == derived.count_params()
+    search.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served").signatures["serve"](tf.constant(X))
+    np.testing.assert_allclose(served["logits"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_decisions_give_the_small_network_at_once() -> None:
+    space = GatedSpace(network())
+    decisions = {"stem": ["0", "3"], "inner": ["1"]}
+    search = SearchModel(space, dnal(), decisions=decisions, seed=0)
+    assert search.network.count_params() == parameters(search.derive()) == 18 + 8 + 18 + 4 + 18 + 8 + 9
+    search.fit(X, Y, batch_size=16, epochs=1, verbose=0)
+    np.testing.assert_allclose(
+        search.derive().predict(X, verbose=0), search.predict(X, verbose=0), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_gates_choose_what_is_useful() -> None:
+    """dnal.md, property 3: frozen weights, of which the last four are noise, in a linear regression."""
+    rng = np.random.default_rng(0)
+    useful = np.array([1.0, 0.8, 0.6, 0.4, 0.0, 0.0, 0.0, 0.0])
+    weights = useful + np.array([0.0, 0.0, 0.0, 0.0, 0.3, -0.3, 0.2, -0.2])
+    x = rng.normal(size=(2000, 8)).astype("float32")
+    y = (x @ useful + 0.1 * rng.normal(size=2000)).astype("float32")
+    inputs = keras.Input((8,))
+    spread = keras.layers.Dense(8, use_bias=False, name="spread")
+    model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False, name="sum")(spread(inputs)))
+    spread.set_weights([np.eye(8)])
+    model.get_layer("sum").set_weights([weights[:, None]])
+    model.compile(keras.optimizers.SGD(0.0), "mse", metrics=["mse"])
+    recipe = dnal(weight=1e-2)
+    stages = {"search_fraction": 1.0, "warmup_fraction": 0.0, "weights_rest": True}
+    recipe = recipe.replace(schedule=type(recipe.schedule)(**stages), width_relaxation=type(recipe.width_relaxation)())
+    search = SearchModel(GatedSpace(model), recipe, seed=0)
+    search.fit(x, y[:, None], batch_size=64, epochs=10, verbose=0)
+    assert search.decisions()["spread"] == ("0", "1", "2", "3")
+
+
+def test_on_two_replicas_all_have_the_same_gates() -> None:
+    strategy = tf.distribute.MirroredStrategy(tf.config.list_logical_devices("CPU")[:2])
+    with strategy.scope():
+        search = SearchModel(GatedSpace(network()), dnal(max_multiply_adds=0.5), seed=0)
+    search.fit(X, Y, batch_size=32, epochs=10, verbose=0)
+    for part in search.choice_relaxations:
+        copies = [copy.numpy() for copy in strategy.experimental_local_results(part.logits.value)]
+        for other in copies[1:]:
+            np.testing.assert_array_equal(copies[0], other)
