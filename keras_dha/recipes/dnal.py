@@ -5,13 +5,18 @@ from typing import Any
 import keras
 
 from keras_dha.penalties import CostTarget, OpenChannels
+from keras_dha.recipes.dha import dha
 from keras_dha.recipes.recipe import Recipe
 from keras_dha.relaxations import ScaledSigmoid, Softmax
 from keras_dha.schedules import Schedule
 
 
 def dnal(
-    *, weight: float = 1e-4, max_multiply_adds: float | None = None, max_parameters: float | None = None
+    *,
+    weight: float = 1e-4,
+    max_multiply_adds: float | None = None,
+    max_parameters: float | None = None,
+    joint: bool = False,
 ) -> Recipe:
     """Differentiable Neural Architecture Learning for Efficient Neural Network Design.
 
@@ -25,6 +30,8 @@ def dnal(
         max_multiply_adds: A bound for the multiply-adds of the derived network, a number, or a share of what the model
             takes: the search meets it, by `keras_dha.penalties.CostTarget`, which is ours.
         max_parameters: Likewise.
+        joint: Whether the gates are searched as DHA searches: along with the weights, the augmentation, the learning
+            rate and the weight decay, which are then learned, too. Ours.
 
     Where we differ: gates of channels that belong together are one; the scale grows in each step, not at the start of
     each of ten epochs; the optimizer of the gates keeps its momentum, and moves nothing but gates; a width keeps at
@@ -34,18 +41,23 @@ def dnal(
     """
     bounds = {"max_multiply_adds": max_multiply_adds, "max_parameters": max_parameters}
     is_bound = any(bound is not None for bound in bounds.values())
-    stages: dict[str, Any] = {"search_fraction": 0.4, "warmup_fraction": 0.3, "weights_rest": True}
+    stages: dict[str, Any] = {"search_fraction": 0.4, "warmup_fraction": 0.3, "weights_rest": not joint}
+    gates: dict[str, Any] = {
+        "width_relaxation": ScaledSigmoid(rest=stages["warmup_fraction"] / stages["search_fraction"]),
+        "penalties": (CostTarget(**bounds) if is_bound else OpenChannels(weight),),
+        "schedule": Schedule(**stages),
+        "architecture_optimizer": lambda: keras.optimizers.SGD(0.01, momentum=0.9),
+    }
+    if joint:
+        return dha().replace(name="dnal", source="arXiv 2103.02126 in DHA, arXiv 2109.05765", **gates)
     return Recipe(
         name="dnal",
         source="arXiv 2103.02126",
         relaxation=Softmax(),
-        width_relaxation=ScaledSigmoid(rest=stages["warmup_fraction"] / stages["search_fraction"]),
         augmentation=None,
         hyperparameters=(),
-        penalties=(CostTarget(**bounds) if is_bound else OpenChannels(weight),),
-        schedule=Schedule(**stages),
         optimizer=lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-4),
-        architecture_optimizer=lambda: keras.optimizers.SGD(0.01, momentum=0.9),
         augmentation_optimizer=lambda: keras.optimizers.SGD(0.02),
         hyperparameter_optimizer=lambda: keras.optimizers.Adam(0.1),
+        **gates,
     )

@@ -130,9 +130,9 @@ class Chooser(abc.ABC):
     def _answer_node(self, choice: Choice, options: Mapping[str, NodeFactory], inputs: list[Tensor]) -> Tensor:
         """The output of the question `node` at `inputs`."""
 
-    @abc.abstractmethod
     def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Tensor) -> Tensor:
-        """The output of the question `widths` at `x`."""
+        """The output of the question `widths` at `x`: all channels, unless overridden."""
+        return x
 
 
 def as_layer(apply: Apply, x: Tensor) -> keras.layers.Layer:

@@ -134,6 +134,3 @@ class _FirstChooser(Chooser):
         kept = [choice.options[i].split("/", 1) for i in choice.top(np.zeros(len(choice.options)))]
         outputs = [options[op](int(i))(inputs[int(i)]) for i, op in kept]
         return keras.layers.Add()(outputs) if len(outputs) > 1 else outputs[0]
-
-    def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Any) -> Any:
-        return x

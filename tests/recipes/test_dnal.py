@@ -125,3 +125,14 @@ def test_on_two_replicas_all_have_the_same_gates() -> None:
         copies = [copy.numpy() for copy in strategy.experimental_local_results(part.logits.value)]
         for other in copies[1:]:
             np.testing.assert_array_equal(copies[0], other)
+
+
+def test_gates_are_searched_with_all_that_dha_searches() -> None:
+    search = SearchModel(GatedSpace(network()), dnal(max_multiply_adds=0.6, joint=True), seed=0)
+    history = search.fit(X, Y, batch_size=16, epochs=10, verbose=0).history
+    assert search.policy() is not None
+    assert set(search.hyperparameters()) == {"learning_rate", "weight_decay"}
+    assert 0.0 < history["open_channels"][3] < 1.0
+    derived = search.derive()
+    assert multiply_adds(derived) <= 0.6 * multiply_adds(network())
+    np.testing.assert_allclose(derived.predict(X, verbose=0), search.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
