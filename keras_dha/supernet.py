@@ -15,6 +15,7 @@ from keras_dha.layers import (
     MixedOp,
     MixedWidth,
     SharedGraphs,
+    with_fused_gates,
     with_fused_normalization,
 )
 from keras_dha.layers.branch import is_zero
@@ -104,7 +105,8 @@ class Supernet:
         chooser = RelaxedChooser(relaxation, width_relaxation or ScaledSigmoid())
         model = space.build(chooser)
         network = keras.Model(model.input, (model.output, chooser.weights), name="supernet")
-        self.network = with_fused_normalization(network)
+        network = with_fused_normalization(network)
+        self.network = with_fused_gates(network) if chooser.gates else network
         self.relaxations = chooser.relaxations
         self.mixtures = chooser.mixtures
         self.gates = chooser.gates

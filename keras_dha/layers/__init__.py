@@ -8,7 +8,7 @@ from keras_dha.layers.learned_dropout import LearnedDropout, with_dropout_rates,
 from keras_dha.layers.mixed_layer import MixedLayer
 from keras_dha.layers.mixed_node import MixedNode
 from keras_dha.layers.mixed_op import MixedOp
-from keras_dha.layers.mixed_width import MixedWidth
+from keras_dha.layers.mixed_width import MixedWidth, with_fused_gates
 from keras_dha.layers.shared_graphs import SharedGraphs
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "MixedWidth",
     "SharedGraphs",
     "with_dropout_rates",
+    "with_fused_gates",
     "with_fused_normalization",
     "with_learned_dropout",
 ]

@@ -1,5 +1,6 @@
 """Channels, each multiplied with the weight of its option."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 from keras import ops
 
 from keras_dha.channels import Gate
+from keras_dha.channels.calls import Call, called_anew, calls
+from keras_dha.layers.batch_normalization import BatchNormalization
 from keras_dha.spaces import Choice
 
 Tensor = Any
@@ -50,13 +53,64 @@ class MixedWidth(Gate):
     def call(self, inputs: list[Tensor]) -> Tensor:
         """The product. `inputs`: the tensor, then the weights of the options of each choice."""
         x, *weights = inputs
+        scales = self.scales(weights)
+        return x if scales is None else x * ops.cast(scales, x.dtype)
+
+    def scales(self, weights: Sequence[Tensor]) -> Tensor | None:
+        """What channels are multiplied with, `(channels,)`; None where all are settled to be open."""
         if self._kept is not None:
-            return x if self._kept.all() else x * ops.convert_to_tensor(self._kept.astype("float32"), dtype=x.dtype)
+            return None if self._kept.all() else ops.convert_to_tensor(self._kept.astype("float32"))
         scales = weights[0] if len(weights) == 1 else ops.concatenate(weights)
         if not np.array_equal(self.index, np.arange(self._total)):
             scales = ops.take(ops.concatenate([scales, ops.ones((1,), scales.dtype)]), self.index % (self._total + 1))
-        return x * ops.cast(scales, x.dtype)
+        return scales
 
     def compute_output_spec(self, inputs: list[Tensor]) -> Any:
         """As the tensor."""
         return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
+
+
+class _Scales(keras.layers.Layer):
+    """What a `MixedWidth` multiplies with, as a tensor of the graph."""
+
+    def __init__(self, gate: MixedWidth, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self._gate = gate
+
+    def call(self, weights: list[Tensor]) -> Tensor:
+        """`(channels,)`."""
+        scales = self._gate.scales(weights)
+        return ops.ones((len(self._gate.index),)) if scales is None else scales
+
+    def compute_output_spec(self, weights: list[Tensor]) -> Any:
+        """One number a channel, without a batch axis."""
+        return keras.KerasTensor((len(self._gate.index),), dtype="float32")
+
+
+def with_fused_gates(network: keras.Model) -> keras.Model:
+    """A functional model of the same layers, in which normalizations take the gates behind them into their scales.
+
+    That spares the passes over memory which a gate takes. In half precision gates stay as they are, in float32.
+    """
+    made = calls(network)
+    readers = Counter(id(tensor) for call in made for tensor in call.inputs)
+    readers.update(id(tensor) for tensor in keras.tree.flatten(network.output))
+    gates = {id(call.inputs[0]) for call in made if isinstance(call.layer, MixedWidth)}
+    normalizations: dict[int, BatchNormalization] = {}  # by what they give, which their gates take
+
+    def apply(call: Call, args: Any, kwargs: Any) -> Any:
+        layer, output = call.layer, id(call.outputs[0])
+        if output in gates and readers[output] == 1 and _can_scale(layer):
+            normalizations[output] = layer
+            return args[0]
+        if isinstance(layer, MixedWidth) and id(call.inputs[0]) in normalizations:
+            x, *weights = args[0]
+            return normalizations[id(call.inputs[0])](x, weight=_Scales(layer)(weights))
+        return layer(*args, **kwargs)
+
+    outputs = called_anew(network, keras.tree.flatten(network.input), apply)
+    return keras.Model(network.input, outputs, name=network.name)
+
+
+def _can_scale(layer: Any) -> bool:
+    return type(layer) is BatchNormalization and layer.compute_dtype == "float32"

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dha.layers import MixedWidth
+from keras_dha.layers import BatchNormalization, MixedWidth, with_fused_gates
 from keras_dha.spaces import Choice
 
 
@@ -40,3 +40,29 @@ def test_an_open_gate_is_left_out_when_all_is_settled(at: float) -> None:
     gate = MixedWidth([choice("a", 3)], np.arange(3))
     gate.settle({"a": [0, 1, 2]})
     np.testing.assert_array_equal(gate([X, np.full(3, at, "float32")]), X)
+
+
+def test_a_normalization_takes_the_gate_behind_it_and_gives_the_same() -> None:
+    inputs, weights = keras.Input((4, 4, 3)), keras.Input(batch_shape=(3,))
+    x = BatchNormalization(name="fused")(inputs)
+    gate = MixedWidth([choice("a", 3)], np.arange(3))
+    gated = keras.Model([inputs, weights], keras.layers.ReLU()(gate([x, weights])))
+    fused = with_fused_gates(gated)
+    assert not any(isinstance(layer, MixedWidth) for layer in fused.layers)
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(8, 4, 4, 3)).astype("float32"), np.array([0.5, 1.0, 0.0], "float32")]
+    gated.get_layer("fused").set_weights([rng.uniform(0.5, 1.5, 3) for _ in range(4)])
+    for training in (False, True):
+        np.testing.assert_allclose(fused(data, training=training), gated(data, training=training), rtol=1e-5, atol=1e-6)
+    gate.settle({"a": [0, 1]})
+    np.testing.assert_allclose(fused(data), gated(data), rtol=1e-5, atol=1e-6)
+    gate.settle({"a": [0, 1, 2]})
+    np.testing.assert_allclose(fused(data), gated(data), rtol=1e-5, atol=1e-6)
+
+
+def test_a_normalization_that_others_read_stays_as_it_is() -> None:
+    inputs, weights = keras.Input((4, 4, 3)), keras.Input(batch_shape=(3,))
+    x = BatchNormalization()(inputs)
+    y = MixedWidth([choice("a", 3)], np.arange(3))([x, weights])
+    network = with_fused_gates(keras.Model([inputs, weights], keras.layers.Add()([x, y])))
+    assert any(isinstance(layer, MixedWidth) for layer in network.layers)
