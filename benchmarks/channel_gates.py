@@ -267,14 +267,11 @@ def main() -> None:
             for method in arguments.methods
             for share in ([1.0] if method == "whole" else arguments.shares)
         ]
-        run_on_cores(
-            [
-                [sys.executable, __file__, *common, "--data", data, "--networks", name, "--methods", method]
-                + [f"--shares={share}", f"--seeds={seed}"]
-                for data, name, method, share, seed in runs
-            ],
-            arguments.cores,
-        )
+        commands = []
+        for data, name, method, share, seed in runs:
+            one = ["--data", data, "--networks", name, "--methods", method, f"--shares={share}", f"--seeds={seed}"]
+            commands.append([sys.executable, __file__, *common, *one])
+        run_on_cores(commands, arguments.cores)
 
 
 if __name__ == "__main__":
