@@ -39,6 +39,7 @@ def remove_closed(model: keras.Model, *, exclude: Any = ()) -> keras.Model:
 
     rules = {id(call.node): rule for call, rule in zip(graph.calls, graph.rules)}
     layers: dict[int, Any] = {}
+    zeros: set[int] = set()  # tensors all of whose channels are closed
     weights: list[tuple[Any, list[np.ndarray]]] = []
 
     def apply(call: Call, args: Any, kwargs: Any) -> Any:
@@ -48,8 +49,7 @@ def remove_closed(model: keras.Model, *, exclude: Any = ()) -> keras.Model:
             layers[id(call.layer)] = layer
             if layer is not None and isinstance(call.layer, keras.layers.Layer) and call.layer.weights:
                 weights.append((layer, rules[id(call.node)].weights(call.layer, kinds)))
-        layer = layers[id(call.layer)]
-        return args[0] if layer is None else layer(*args, **kwargs)
+        return _called(layers[id(call.layer)], args, kwargs, zeros)
 
     inputs = new_inputs(flat)
     outputs = called_anew(flat, keras.tree.flatten(inputs), apply)
@@ -57,6 +57,21 @@ def remove_closed(model: keras.Model, *, exclude: Any = ()) -> keras.Model:
     for layer, values in weights:
         layer.set_weights(values)
     return smaller
+
+
+def _called(layer: Any, args: Any, kwargs: Any, zeros: set[int]) -> Any:
+    """The outputs of a layer; sums leave out what is 0 throughout, and with it all that nothing else reads."""
+    if layer is None:
+        return args[0]
+    if type(layer) is keras.layers.Add:
+        added = [tensor for tensor in args[0] if id(tensor) not in zeros]
+        if len(added) < 2:
+            return added[0] if added else args[0][0]
+        return layer(added, **kwargs)
+    output = layer(*args, **kwargs)
+    if isinstance(layer, keras.layers.Rescaling) and not np.any(layer.scale) and not np.any(layer.offset):
+        zeros.add(id(output))
+    return output
 
 
 def _narrow(layer: Any, rule: Rule, kept: Kept) -> Any:

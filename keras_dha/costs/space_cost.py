@@ -54,8 +54,11 @@ class SpaceCost:
             if isinstance(call.layer, _WidthMark):
                 own = np.concatenate([starts[c.name] + np.arange(len(c.options)) for c in call.layer.choices])
                 for number, position in zip(graph.channels(call.outputs[0]).tolist(), call.layer.index.tolist()):
-                    if position >= 0:
-                        option_of[number] = int(own[position])
+                    if position >= 0 and option_of.setdefault(number, int(own[position])) != own[position]:
+                        raise ValueError(
+                            "Costs can be told of gates for channels only. Received: gates for whole branches, "
+                            f"{[choice.name for choice in call.layer.choices]}. Count those of a network that is built."
+                        )
         terms = graph.terms(kind)
         self._factors = np.array([term.factor for term in terms])
         self._outputs = self._counts(terms, [term.outputs for term in terms], option_of)

@@ -4,6 +4,7 @@ from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.darts import DARTSSpace
 from keras_dha.spaces.decisions import Decisions
+from keras_dha.spaces.gated_proxyless import GatedProxylessSpace
 from keras_dha.spaces.gated_space import GatedSpace
 from keras_dha.spaces.image_space import ImageSpace
 from keras_dha.spaces.model_space import ModelSpace
@@ -16,6 +17,7 @@ __all__ = [
     "Chooser",
     "DARTSSpace",
     "Decisions",
+    "GatedProxylessSpace",
     "GatedSpace",
     "ImageSpace",
     "ModelSpace",

@@ -10,10 +10,10 @@ import tensorflow as tf
 from tiny_space import images
 
 from keras_dha import SearchModel, roles
-from keras_dha.channels import ChannelMask
+from keras_dha.channels import ChannelMask, flattened
 from keras_dha.costs import multiply_adds, parameters
 from keras_dha.recipes import dnal
-from keras_dha.spaces import GatedSpace
+from keras_dha.spaces import GatedProxylessSpace, GatedSpace
 
 X, Y = images()
 
@@ -136,3 +136,15 @@ def test_gates_are_searched_with_all_that_dha_searches() -> None:
     derived = search.derive()
     assert multiply_adds(derived) <= 0.6 * multiply_adds(network())
     np.testing.assert_allclose(derived.predict(X, verbose=0), search.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_branches_whose_gate_is_closed_are_left_out() -> None:
+    space = GatedProxylessSpace((8, 8, 1), 3, channels=4, widths=(1.0, 2.0), repeats=1, kernels=(3, 5), expansions=(2,))
+    search = SearchModel(space, dnal(weight=3.0), seed=0)
+    search.fit(X, Y, batch_size=16, epochs=10, verbose=0)
+    decisions, derived = search.decisions(), search.derive()
+    branches = sum(len(decisions[name]) for name in ("layer_0", "layer_1"))
+    assert sum(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in flattened(derived).layers) == branches < 4
+    np.testing.assert_allclose(derived.predict(X, verbose=0), search.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match=r"gates for channels only\. Received: .*'layer_0'"):
+        SearchModel(space, dnal(max_parameters=0.5))
