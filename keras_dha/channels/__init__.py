@@ -1,6 +1,6 @@
 """Which channels of a model go together, and how closed ones are taken out for good."""
 
-from keras_dha.channels.calls import flattened, functional, new_inputs
+from keras_dha.channels.calls import all_layers, flattened, functional, new_inputs
 from keras_dha.channels.channel_graph import ChannelGraph, Width
 from keras_dha.channels.gate import ChannelMask, Gate
 from keras_dha.channels.placement import gate_places, with_gates
@@ -13,6 +13,7 @@ __all__ = [
     "Gate",
     "Term",
     "Width",
+    "all_layers",
     "flattened",
     "functional",
     "gate_places",

@@ -72,49 +72,72 @@ def is_model(layer: Any) -> bool:
     return isinstance(layer, keras.Model) and (isinstance(layer, keras.Sequential) or "_nodes_by_depth" in vars(layer))
 
 
+def all_layers(model: Any) -> list[Any]:
+    """The layers of a model, and of those in it, each once, in the order of the calls."""
+    found: dict[int, Any] = {}
+    for call in calls(functional(model)):
+        inner = all_layers(call.layer) if is_model(call.layer) else [call.layer]
+        found |= {id(layer): layer for layer in inner if id(layer) not in found}
+    return list(found.values())
+
+
+def flat_names(model: keras.Model) -> dict[int, str]:
+    """The name of each layer in `flattened(model)`, by its identity: its own, or one that no other has."""
+    names = {tensor.name for tensor in functional(model).inputs}
+    found: dict[int, str] = {}
+    own = {layer.name for layer in functional(model).layers}
+
+    def walk(outer: keras.Model, prefix: str) -> None:
+        for call in calls(functional(outer)):
+            layer = call.layer
+            if is_model(layer):
+                walk(layer, f"{prefix}{layer.name}_")
+            elif id(layer) not in found:
+                name, number = layer.name, 0
+                while name in names or (prefix and name in own):
+                    name, number = f"{prefix}{layer.name}" + (f"_{number}" if number else ""), number + 1
+                names.add(name)
+                found[id(layer)] = name
+
+    walk(model, "")
+    return found
+
+
 def flattened(model: keras.Model, inputs: Any = None) -> keras.Model:
     """A clone of a model without models in it: their layers stand in their place.
 
     Args:
         model: Functional or `Sequential`, built.
         inputs: Symbolic inputs to build it on. None: new ones.
+
+    Raises:
+        ValueError: If a model in it is called with other arguments than tensors.
     """
     model = functional(model)
     inputs = new_inputs(model) if inputs is None else inputs
-    clones: dict[int, Any] = {}
-    names: set[str] = set()
+    names, clones = flat_names(model), dict[int, Any]()
 
-    def clone_of(layer: Any, prefix: str) -> Any:
-        if id(layer) not in clones:
-            config = layer.get_config()
-            name = config.get("name", layer.name)
-            config["name"] = name if name not in names else f"{prefix}_{name}"
-            names.add(config["name"])
-            clones[id(layer)] = type(layer).from_config(config)
-        return clones[id(layer)]
+    def apply(call: Call, args: Any, kwargs: Any) -> Any:
+        if is_model(call.layer):
+            return called_anew(functional(call.layer), _tensors(call, args, kwargs), apply)
+        if id(call.layer) not in clones:
+            config = {**call.layer.get_config(), "name": names[id(call.layer)]}
+            clones[id(call.layer)] = type(call.layer).from_config(config)
+        return clones[id(call.layer)](*args, **kwargs)
 
-    def applied(prefix: str) -> Callable[..., Any]:
-        def apply(call: Call, args: Any, kwargs: Any) -> Any:
-            if is_model(call.layer):
-                inner = functional(call.layer)
-                return called_anew(inner, keras.tree.flatten(args[0]), applied(call.layer.name))
-            return clone_of(call.layer, prefix)(*args, **kwargs)
-
-        return apply
-
-    outputs = called_anew(model, keras.tree.flatten(inputs), applied(model.name))
-    clone = keras.Model(inputs, outputs, name=model.name)
-    for layer, copy in _pairs(model, clones):
-        copy.set_weights(layer.get_weights())
+    clone = keras.Model(inputs, called_anew(model, keras.tree.flatten(inputs), apply), name=model.name)
+    for layer in all_layers(model):
+        if isinstance(layer, keras.layers.Layer) and layer.weights:
+            clones[id(layer)].set_weights(layer.get_weights())
     return clone
 
 
-def _pairs(model: keras.Model, clones: dict[int, Any]) -> list[tuple[Any, Any]]:
-    """Layers with weights, also those of nested models, and their clones."""
-    found = []
-    for layer in functional(model).layers:
-        if is_model(layer):
-            found.extend(_pairs(layer, clones))
-        elif layer.weights:
-            found.append((layer, clones[id(layer)]))
-    return found
+def _tensors(call: Call, args: Any, kwargs: Any) -> list[Tensor]:
+    """What a model in a model is called on."""
+    given = keras.tree.flatten((args, kwargs))
+    if kwargs.get("training") or any(isinstance(value, (int, float)) and value is not False for value in given):
+        raise ValueError(
+            f"Models in a model must be called on tensors alone. Received: {kwargs} for {call.layer.name!r}. "
+            "Call it without other arguments."
+        )
+    return [value for value in given if isinstance(value, keras.KerasTensor)]

@@ -19,7 +19,7 @@ class Width:
     """Channels that can go one by one, each everywhere at once.
 
     Args:
-        name: The name of the first layer that makes them.
+        name: The name of the first layer that makes them, and that no other width is named after.
         numbers: One number of `Atoms` a channel.
         layers: Names of all layers that make them.
     """
@@ -71,7 +71,10 @@ class ChannelGraph:
             # A layer that is called twice has one kernel.
             for known, now in ((self._read, ids), (self._made, outputs)):
                 for before, these in zip(known.setdefault(id(call.layer), now), now, strict=True):
-                    self.atoms.tie(before, these)
+                    if len(before) == len(these):
+                        self.atoms.tie(before, these)
+                    else:  # as an embedding of sequences of different lengths
+                        self.atoms.fix(np.concatenate([before, these]))
         if is_excluded(call.layer, self.exclude):
             for numbers in outputs:
                 self.atoms.fix(numbers)
@@ -97,7 +100,13 @@ class ChannelGraph:
         together: dict[tuple[str, ...], list[int]] = {}
         for number, names in makers.items():
             together.setdefault(tuple(names), []).append(number)
-        return [Width(names[0], np.array(numbers), names) for names, numbers in together.items()]
+        used: set[str] = set()
+        found = []
+        for layers, numbers in together.items():
+            free_name = next((name for name in layers if name not in used), f"{layers[0]}_{len(used)}")
+            used.add(free_name)
+            found.append(Width(free_name, np.array(numbers), layers))
+        return found
 
     def terms(self, kind: str) -> list[Term]:
         """What the network costs, with channels as `channels` gives them.

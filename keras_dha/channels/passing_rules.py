@@ -106,6 +106,8 @@ class Join(Rule):
         for numbers in ids:
             if len(numbers) != width:
                 atoms.fix(numbers)
+        if not full:  # a single channel, and several constants
+            return [atoms.new(width, fixed=True)]
         for numbers in full[1:]:
             atoms.tie(full[0], numbers)
         if any(np.size(value) > 1 for value in call.constants):
@@ -115,7 +117,7 @@ class Join(Rule):
     def zero(self, call: Call, zeros: list[np.ndarray]) -> list[np.ndarray]:
         """Zero if all inputs are, and nothing else is added."""
         others = all(bool(np.all(np.asarray(value) == 0)) for value in call.constants)
-        return [np.logical_and.reduce(np.broadcast_arrays(*zeros)) & others]
+        return [_as_wide(np.logical_and.reduce(np.broadcast_arrays(*zeros)) & others, call)]
 
 
 class Product(Join):
@@ -123,7 +125,7 @@ class Product(Join):
 
     def zero(self, call: Call, zeros: list[np.ndarray]) -> list[np.ndarray]:
         """Zero if any factor is."""
-        return [np.logical_or.reduce(np.broadcast_arrays(*zeros))]
+        return [_as_wide(np.logical_or.reduce(np.broadcast_arrays(*zeros)), call)]
 
 
 class Quotient(Join):
@@ -138,7 +140,7 @@ class Quotient(Join):
 
     def zero(self, call: Call, zeros: list[np.ndarray]) -> list[np.ndarray]:
         """As it is."""
-        return [np.logical_and.reduce(np.broadcast_arrays(*zeros))]
+        return [_as_wide(np.logical_and.reduce(np.broadcast_arrays(*zeros)), call)]
 
 
 class Concatenate(Rule):
@@ -162,7 +164,7 @@ class Reshape(Rule):
 
     def follow(self, call: Call, ids: list[np.ndarray], atoms: Atoms) -> list[np.ndarray]:
         """The channels again and again; what does not divide is kept whole."""
-        times, rest = divmod(_size(call.outputs[0]), len(ids[0]))
+        times, rest = divmod(_size(call.outputs[0]), max(len(ids[0]), 1))
         if rest or not times:
             atoms.fix(ids[0])
             return [atoms.new(_size(call.outputs[0]), fixed=True)]
@@ -170,7 +172,7 @@ class Reshape(Rule):
 
     def zero(self, call: Call, zeros: list[np.ndarray]) -> list[np.ndarray]:
         """Each as it is."""
-        times, rest = divmod(_size(call.outputs[0]), len(zeros[0]))
+        times, rest = divmod(_size(call.outputs[0]), max(len(zeros[0]), 1))
         return [np.zeros(_size(call.outputs[0]), dtype=bool) if rest or not times else np.tile(zeros[0], times)]
 
     def config(self, layer: Any, kept: Kept) -> dict[str, Any]:
@@ -190,6 +192,10 @@ class Permute(Whole):
     def zero(self, call: Call, zeros: list[np.ndarray]) -> list[np.ndarray]:
         """As it is."""
         return [zeros[0]] if len(zeros[0]) == _size(call.outputs[0]) else super().zero(call, zeros)
+
+
+def _as_wide(zero: np.ndarray, call: Call) -> np.ndarray:
+    return np.broadcast_to(zero, (_size(call.outputs[0]),))
 
 
 def _size(tensor: Any) -> int:

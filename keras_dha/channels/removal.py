@@ -9,6 +9,7 @@ from keras_dha.channels.calls import Call, called_anew, flattened, new_inputs
 from keras_dha.channels.channel_graph import ChannelGraph
 from keras_dha.channels.gate import Gate
 from keras_dha.channels.rule import Kept, Rule
+from keras_dha.channels.rules import patterns_of
 
 Tensor = Any
 
@@ -31,25 +32,27 @@ def remove_closed(model: keras.Model, *, exclude: Any = ()) -> keras.Model:
         ValueError: If a layer is of an unknown kind, and is not excluded.
     """
     flat = flattened(model)
-    graph = ChannelGraph(flat, exclude)
+    graph = ChannelGraph(flat, patterns_of(exclude, model))
     gone = _gone(graph)
 
     def of(tensors: tuple[Tensor, ...]) -> list[np.ndarray]:
         return [np.array([number not in gone for number in graph.channels(t).tolist()], dtype=bool) for t in tensors]
 
     rules = {id(call.node): rule for call, rule in zip(graph.calls, graph.rules)}
-    layers: dict[int, Any] = {}
+    layers: dict[int, dict[tuple[bytes, ...], Any]] = {}
     zeros: set[int] = set()  # tensors all of whose channels are closed
     weights: list[tuple[Any, list[np.ndarray]]] = []
 
     def apply(call: Call, args: Any, kwargs: Any) -> Any:
-        kinds = Kept(of(call.inputs), of(call.outputs))
-        if id(call.layer) not in layers:
-            layer = _narrow(call.layer, rules[id(call.node)], kinds)
-            layers[id(call.layer)] = layer
-            if layer is not None and isinstance(call.layer, keras.layers.Layer) and call.layer.weights:
-                weights.append((layer, rules[id(call.node)].weights(call.layer, kinds)))
-        return _called(layers[id(call.layer)], args, kwargs, zeros)
+        kinds, rule = Kept(of(call.inputs), of(call.outputs)), rules[id(call.node)]
+        has_weights = isinstance(call.layer, keras.layers.Layer) and bool(call.layer.weights)
+        seen = layers.setdefault(id(call.layer), {})
+        key = () if has_weights else tuple(kept.tobytes() for kept in (*kinds.inputs, *kinds.outputs))
+        if key not in seen:  # without weights, a layer that is called twice may be narrowed in two ways
+            seen[key] = _narrow(call.layer, rule, kinds, f"_{len(seen)}" if seen else "")
+            if has_weights and seen[key] is not None:
+                weights.append((seen[key], rule.weights(call.layer, kinds)))
+        return _called(seen[key], args, kwargs, zeros)
 
     inputs = new_inputs(flat)
     outputs = called_anew(flat, keras.tree.flatten(inputs), apply)
@@ -64,7 +67,8 @@ def _called(layer: Any, args: Any, kwargs: Any, zeros: set[int]) -> Any:
     if layer is None:
         return args[0]
     if type(layer) is keras.layers.Add:
-        added = [tensor for tensor in args[0] if id(tensor) not in zeros]
+        alike = len({tensor.shape for tensor in args[0]}) == 1
+        added = [tensor for tensor in args[0] if id(tensor) not in zeros or not alike]
         if len(added) < 2:
             return added[0] if added else args[0][0]
         return layer(added, **kwargs)
@@ -74,12 +78,14 @@ def _called(layer: Any, args: Any, kwargs: Any, zeros: set[int]) -> Any:
     return output
 
 
-def _narrow(layer: Any, rule: Rule, kept: Kept) -> Any:
+def _narrow(layer: Any, rule: Rule, kept: Kept, suffix: str) -> Any:
     """A layer of the kept channels; None for a gate behind which all are open."""
     if isinstance(layer, Gate):
         is_open = layer.open_channels()[kept.inputs[0]]
-        return None if is_open.all() else keras.layers.Rescaling(is_open.astype(float).tolist(), name=layer.name)
-    return type(layer).from_config({**layer.get_config(), **rule.config(layer, kept)})
+        name = layer.name + suffix
+        return None if is_open.all() else keras.layers.Rescaling(is_open.astype(float).tolist(), name=name)
+    config = {**layer.get_config(), **rule.config(layer, kept)}
+    return type(layer).from_config({**config, "name": layer.name + suffix} if suffix else config)
 
 
 def _gone(graph: ChannelGraph) -> set[int]:
@@ -91,7 +97,12 @@ def _gone(graph: ChannelGraph) -> set[int]:
             is_open, free = call.layer.open_channels(), graph.free(call.outputs[0])
             for number, shows, may_go in zip(graph.channels(call.outputs[0]).tolist(), is_open.tolist(), free.tolist()):
                 (closed if may_go and not shows else open_).add(number)
-    return closed - open_ - _seen_closed(graph, closed)
+    gone = closed - open_ - _seen_closed(graph, closed)
+    for call, rule in zip(graph.calls, graph.rules):
+        numbers = graph.channels(call.outputs[0]).tolist()
+        if rule.makes and gone.issuperset(numbers):
+            gone.discard(numbers[0])  # a layer has one channel at least
+    return gone
 
 
 def _seen_closed(graph: ChannelGraph, closed: set[int]) -> set[int]:

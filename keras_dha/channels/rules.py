@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_dha.channels.calls import Call
+from keras_dha.channels.calls import Call, flat_names
 from keras_dha.channels.gate import Gate
 from keras_dha.channels.making_rules import Convolution, Dense, Depthwise, Separable
 from keras_dha.channels.passing_rules import (
@@ -57,7 +57,7 @@ _OPERATIONS: dict[type[Rule], str] = {
     Quotient: "TrueDivide Divide",
     Each: (
         "Relu Relu6 LeakyRelu Elu Selu Gelu Celu Silu Sigmoid HardSigmoid HardSilu Tanh HardTanh Softplus Softsign "
-        "Mish Abs Absolute Exp Square Sqrt Negative Clip Softmax LogSoftmax"
+        "Absolute Exp Square Sqrt Negative Clip Softmax LogSoftmax"
     ),
 }
 _WHOLE_BY_NAME = ("LayerScale",)  # of keras.applications.convnext, which does not say it in public
@@ -77,7 +77,7 @@ def rule_of(call: Call, exclude: Sequence[str] = ()) -> Rule:
 
     Args:
         call: The call.
-        exclude: Regular expressions; layers whose name one of them is found in keep their channels, known or not.
+        exclude: Regular expressions; layers whose whole name is one of them keep their channels, known or not.
 
     Raises:
         ValueError: If the layer is unknown, or its channels are not on the last axis, and it is not excluded.
@@ -103,28 +103,34 @@ def rule_of(call: Call, exclude: Sequence[str] = ()) -> Rule:
 
 
 def is_excluded(layer: Any, exclude: Sequence[str]) -> bool:
-    """Whether one of the regular expressions is found in a layer's name."""
-    return any(re.search(pattern, layer.name) for pattern in exclude)
+    """Whether one of the regular expressions is that of a layer's name, all of it."""
+    return any(re.fullmatch(pattern, layer.name) for pattern in exclude)
 
 
-def patterns_of(exclude: Any) -> tuple[str, ...]:
+def patterns_of(exclude: Any, model: keras.Model | None = None) -> tuple[str, ...]:
     """What was given to exclude, one or several names, regular expressions or layers, as regular expressions.
+
+    Args:
+        exclude: What was given.
+        model: Whose layers they are; `flattened` may give them other names.
 
     Raises:
         ValueError: If one is neither.
     """
+    names = {} if model is None else flat_names(model)
     given = [exclude] if isinstance(exclude, (str, keras.layers.Layer)) else list(exclude or ())
-    found = []
+    found: list[str] = []
     for part in given:
-        pattern = f"^{re.escape(part.name)}$" if isinstance(part, keras.layers.Layer) else part
+        if isinstance(part, keras.layers.Layer):
+            part = re.escape(names.get(id(part), str(part.name)))
         try:
-            re.compile(pattern)
+            re.compile(part)
         except (re.error, TypeError) as error:
             raise ValueError(
                 "exclude must be names of layers, regular expressions, or layers. "
                 f"Received: exclude={exclude!r} ({error}). For example exclude='head'."
             ) from error
-        found.append(pattern)
+        found.append(part)
     return tuple(found)
 
 

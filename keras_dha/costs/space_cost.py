@@ -46,6 +46,12 @@ class SpaceCost:
         self.kind = kind
         chooser = _WidthChooser()
         graph = space.channel_graph(space.build(chooser))
+        self._choices = list(chooser.choices.values())
+        if not self._choices:
+            raise ValueError(
+                f"A space whose costs are to be told must ask for widths. Received: {type(space).__name__}, which asks "
+                "for none. Count those of a network: keras_dha.costs.multiply_adds(model)."
+            )
         self.names = list(chooser.choices)
         self.sizes = [len(choice.options) for choice in chooser.choices.values()]
         starts = dict(zip(self.names, np.cumsum([0, *self.sizes])))
@@ -53,10 +59,11 @@ class SpaceCost:
         for call in graph.calls:
             if isinstance(call.layer, _WidthMark):
                 own = np.concatenate([starts[c.name] + np.arange(len(c.options)) for c in call.layer.choices])
-                for number, position in zip(graph.channels(call.outputs[0]).tolist(), call.layer.index.tolist()):
-                    if position >= 0 and option_of.setdefault(number, int(own[position])) != own[position]:
+                numbers, free = graph.channels(call.outputs[0]).tolist(), graph.free(call.outputs[0]).tolist()
+                for number, may_go, position in zip(numbers, free, call.layer.index.tolist()):
+                    if may_go and position >= 0 and option_of.setdefault(number, int(own[position])) != own[position]:
                         raise ValueError(
-                            "Costs can be told of gates for channels only. Received: gates for whole branches, "
+                            "Costs can be told of one gate a channel only. Received: several gates for one channel, at "
                             f"{[choice.name for choice in call.layer.choices]}. Count those of a network that is built."
                         )
         terms = graph.terms(kind)
@@ -85,7 +92,7 @@ class SpaceCost:
 
     def of(self, decisions: Mapping[str, Any]) -> float:
         """The cost of the network of these decisions."""
-        kept = Decisions(decisions)
+        kept = Decisions(decisions).validate(self._choices)
         parts = [np.isin([str(i) for i in range(size)], kept[name]) for name, size in zip(self.names, self.sizes)]
         return self.of_hard(np.concatenate(parts))
 
@@ -127,6 +134,10 @@ class _WidthMark(Gate):
     def __init__(self, choices: Sequence[Choice], index: np.ndarray, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.choices, self.index = list(choices), np.asarray(index)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as they are: a mark is cloned, and never saved."""
+        return {**super().get_config(), "choices": self.choices, "index": self.index}
 
     def open_channels(self) -> np.ndarray:
         """All."""

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_dha.channels import ChannelGraph, Width, flattened, gate_places, with_gates
+from keras_dha.channels.rules import patterns_of
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser, Tensor
 from keras_dha.spaces.model_space import ModelSpace
@@ -28,8 +29,8 @@ class GatedSpace(ModelSpace):
         model: A functional or `Sequential` model of one output, built, channels last. If it is compiled, a search takes
             over its optimizer, loss and metrics. Its weights are where training starts.
         min_channels: How many channels each width keeps at least; a positive integer.
-        exclude: Names of layers, as regular expressions, or layers, one or several, that keep all their channels. A
-            layer of a kind that is not known must be excluded; then what it reads is kept whole, too.
+        exclude: Whole names of layers, regular expressions for them, or layers, one or several, that keep all their
+            channels. A layer of a kind that is not known must be excluded; then what it reads is kept whole, too.
 
     Raises:
         TypeError, ValueError: As `ModelSpace`; if `min_channels` is no positive integer, no width is free, or a layer
@@ -44,8 +45,8 @@ class GatedSpace(ModelSpace):
         if not isinstance(min_channels, (int, np.integer)) or min_channels < 1:
             raise ValueError(f"min_channels must be a positive integer. Received: min_channels={min_channels}. Give 1.")
         self.min_channels = int(min_channels)
-        graph = ChannelGraph(flattened(model), exclude)
-        self.exclude = graph.exclude
+        self.exclude = patterns_of(exclude, model)
+        graph = ChannelGraph(flattened(model), self.exclude)
         if not graph.widths():
             raise ValueError(
                 "A gated model must have a layer whose number of channels is free. Received: none in "

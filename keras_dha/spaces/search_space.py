@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from keras_dha.channels import ChannelGraph, ChannelMask, remove_closed
+from keras_dha.channels import ChannelGraph, ChannelMask, all_layers, flattened, remove_closed
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.decisions import Decisions
@@ -91,12 +91,12 @@ class SearchSpace(abc.ABC):
 
     def without_closed(self, network: keras.Model) -> keras.Model:
         """A network of fixed decisions, without the channels that these have closed."""
-        has_masks = any(isinstance(layer, ChannelMask) for layer in network.layers)
+        has_masks = any(isinstance(layer, ChannelMask) for layer in all_layers(network))
         return remove_closed(network, exclude=self.exclude) if has_masks else network
 
     def channel_graph(self, network: keras.Model) -> ChannelGraph:
         """Which channels of a network of the space go together."""
-        return ChannelGraph(network, self.exclude)
+        return ChannelGraph(flattened(network), self.exclude)
 
     def random_decisions(self, *, seed: int | None = None) -> Decisions:
         """One network, drawn uniformly: the inputs of each choice first, then the option of each.

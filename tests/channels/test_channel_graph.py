@@ -161,7 +161,7 @@ def test_unknown_layers_must_be_excluded(layer: keras.layers.Layer) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         widths_of(with_unknown(layer), (5, 2))
     advice = ast.literal_eval(re.findall(r"with exclude=('.*'), or", str(caught.value))[0])
-    for exclude in (advice, "^odd", ["nothing", "odd"], layer, [layer]):
+    for exclude in (advice, "odd.*", ["nothing", r"odd \(1\)"], layer, [layer]):
         assert widths_of(with_unknown(layer), (5, 2), exclude=exclude) == [(4, ("b",))]
 
 
@@ -185,7 +185,7 @@ def test_excluded_layers_of_known_kinds_keep_their_own_channels() -> None:
 def test_channels_are_on_the_last_axis(layer: keras.layers.Layer, said: str) -> None:
     with pytest.raises(ValueError, match=rf"Received: {type(layer).__name__} 'odd'; .*{said}.*exclude='odd'"):
         widths_of(before(layer))
-    assert widths_of(before(layer), exclude="odd") == [(4, ("b",))]
+    assert widths_of(before(layer), exclude="odd.*") == [(4, ("b",))]
 
 
 @pytest.mark.parametrize(("exclude", "said"), [("a(", r"exclude='a\('"), ([3], r"exclude=\[3\]")])

@@ -146,5 +146,5 @@ def test_branches_whose_gate_is_closed_are_left_out() -> None:
     branches = sum(len(decisions[name]) for name in ("layer_0", "layer_1"))
     assert sum(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in flattened(derived).layers) == branches < 4
     np.testing.assert_allclose(derived.predict(X, verbose=0), search.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match=r"gates for channels only\. Received: .*'layer_0'"):
+    with pytest.raises(ValueError, match=r"one gate a channel only\. Received: .*'layer_0'"):
         SearchModel(space, dnal(max_parameters=0.5))
