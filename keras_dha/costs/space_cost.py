@@ -110,12 +110,15 @@ class SpaceCost:
 
     def of_soft(self, gates: Tensor) -> Tensor:
         """As a call, of one vector of all choices in order."""
-        column = ops.reshape(gates, (-1, 1))
+        return ops.squeeze(self.of_columns(ops.reshape(gates, (-1, 1))))
+
+    def of_columns(self, gates: Tensor) -> Tensor:
+        """As `of_soft`, of the columns of a matrix, `(options, n)`: n costs."""
         numbers = [
-            ops.squeeze(ops.matmul(ops.convert_to_tensor(counts), column), -1) + ops.convert_to_tensor(rest, "float32")
+            ops.matmul(ops.convert_to_tensor(counts), gates) + ops.convert_to_tensor(rest[:, None], "float32")
             for counts, rest in (self._inputs, self._outputs)
         ]
-        return ops.sum(ops.convert_to_tensor(self._factors, "float32") * numbers[0] * numbers[1])
+        return ops.sum(ops.convert_to_tensor(self._factors[:, None], "float32") * numbers[0] * numbers[1], axis=0)
 
     def prices(self, gates: Tensor) -> Tensor:
         """What the cost changes by with each gate, `(options,)`."""

@@ -12,7 +12,7 @@ from keras_dha.penalties.penalty import Penalty, Tensor
 from keras_dha.relaxations import Relaxation
 from keras_dha.spaces import SearchSpace
 
-_BISECTIONS = 40
+_ROUNDS, _CANDIDATES = 5, 33  # of the search for how far to go: to 2e-8 of the way
 _TRIES = 200  # of channels that may fit where others did not
 _NEAR = 0.98  # of the bound, when the search for such channels ends
 _FLOOR = 0.05  # of the slope of a gate that is nearly 0 or 1
@@ -85,9 +85,9 @@ class CostTarget(Penalty):
         """0: the bound is kept otherwise."""
         return ops.zeros(())
 
-    def _ratio(self, weights: Tensor) -> Tensor:
-        """The cost in units of its bound, of the one that is passed by most."""
-        return ops.max(ops.stack([cost.of_soft(weights) / target for cost, target in self._costs]))
+    def _ratios(self, weights: Tensor) -> Tensor:
+        """The cost of each column in units of its bound, of the bound that is passed by most: `(n,)`."""
+        return ops.max(ops.stack([cost.of_columns(weights) / target for cost, target in self._costs]), axis=0)
 
     def step(self, relaxations: Mapping[str, Relaxation], moved: Tensor) -> None:
         """Brings the cost of the soft gates to the bound."""
@@ -101,14 +101,13 @@ class CostTarget(Penalty):
         way = way / ops.maximum(ops.max(way), 1e-30)
         reach = (ops.max(ops.abs(logits)) + 20.0 / scale) / ops.maximum(ops.min(way), 1e-6)
 
-        def halve(_: Tensor, ends: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            low, high = ends
-            middle = 0.5 * (low + high)
-            too_much = self._ratio(ops.sigmoid(scale * (logits - middle * way))) > 1.0
-            return ops.where(too_much, middle, low), ops.where(too_much, high, middle)
-
-        _, far = ops.fori_loop(0, _BISECTIONS, halve, (-reach, reach))
-        reached = ops.where(moved, logits - far * way, logits)
+        low, high = -reach, reach
+        for _ in range(_ROUNDS):  # the cost falls with t: many of them at once, then between the two nearest ones
+            t = low + (high - low) * ops.linspace(0.0, 1.0, _CANDIDATES)
+            costs = self._ratios(ops.sigmoid(scale * (logits[:, None] - t[None, :] * way[:, None])))
+            first = ops.sum(ops.cast(costs > 1.0, "int32"))  # of those that fit
+            low, high = (ops.take(t, ops.clip(first - back, 0, _CANDIDATES - 1)) for back in (1, 0))
+        reached = ops.where(moved, logits - high * way, logits)
         parts = ops.split(reached, np.cumsum(self._costs[0][0].sizes)[:-1].tolist())
         for part, value in zip(self._gates, parts):
             part.logits.assign(value)
