@@ -136,12 +136,17 @@ def thinned(space: GatedSpace, model: keras.Model, share: float) -> keras.Model:
     low, high = 0.0, 1.0
     for _ in range(30):
         part = 0.5 * (low + high)
-        low, high = (part, high) if cost.of(_largest(norms, part)) <= share * cost.most else (low, part)
-    return space.without_closed(space.build(FixedChooser(_largest(norms, low))))
+        counts = {name: max(1, round(part * len(values))) for name, values in norms.items()}
+        low, high = (part, high) if cost.of(_largest(norms, counts)) <= share * cost.most else (low, part)
+    counts = {name: max(1, round(low * len(values))) for name, values in norms.items()}
+    for name in sorted(norms, key=lambda name: counts[name] - low * len(norms[name])):  # what rounding has left over
+        more = {**counts, name: min(counts[name] + 1, len(norms[name]))}
+        counts = more if cost.of(_largest(norms, more)) <= share * cost.most else counts
+    return space.without_closed(space.build(FixedChooser(_largest(norms, counts))))
 
 
-def _largest(norms: dict[str, np.ndarray], part: float) -> Decisions:
-    kept = {name: np.argsort(-values)[: max(1, round(part * len(values)))] for name, values in norms.items()}
+def _largest(norms: dict[str, np.ndarray], counts: dict[str, int]) -> Decisions:
+    kept = {name: np.argsort(-values)[: counts[name]] for name, values in norms.items()}
     return Decisions({name: [str(i) for i in np.sort(order)] for name, order in kept.items()})
 
 
