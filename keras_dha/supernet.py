@@ -31,13 +31,13 @@ class RelaxedChooser(Chooser):
 
     Args:
         relaxation: The template; each choice gets a clone of its own.
-        width_relaxation: The template for choices of channels.
+        width_relaxation: The template for choices of channels. None: `ScaledSigmoid`.
     """
 
-    def __init__(self, relaxation: Relaxation, width_relaxation: Relaxation) -> None:
+    def __init__(self, relaxation: Relaxation, width_relaxation: Relaxation | None = None) -> None:
         super().__init__()
         self._template = relaxation
-        self._width_template = width_relaxation
+        self._width_template = width_relaxation or ScaledSigmoid()
         traits = {"sparse": relaxation.sparse, "exact": relaxation.exact, "unit": relaxation.unit}
         self._runs: dict[str, Any] = {**traits, "graphs": SharedGraphs()}
         self.relaxations: dict[str, Relaxation] = {}
@@ -102,7 +102,7 @@ class Supernet:
     """
 
     def __init__(self, space: SearchSpace, relaxation: Relaxation, width_relaxation: Relaxation | None = None) -> None:
-        chooser = RelaxedChooser(relaxation, width_relaxation or ScaledSigmoid())
+        chooser = RelaxedChooser(relaxation, width_relaxation)
         model = space.build(chooser)
         network = keras.Model(model.input, (model.output, chooser.weights), name="supernet")
         network = with_fused_normalization(network)

@@ -11,9 +11,9 @@
 # %% [markdown]
 # # Make a model smaller
 #
-# A trained Keras model gets a gate for each of its channels. The gates learn which channels the model can do without, and
-# become 0 or 1 while they do; closed channels are then taken out of the layers for good. What comes back is a plain Keras
-# model with smaller kernels, trained on in the same fit.
+# A trained Keras model gets a gate for each of its channels. The gates learn which channels the model can do without,
+# and become 0 or 1 while they do; closed channels are then taken out of the layers for good. What comes back is a plain
+# Keras model with smaller kernels, trained on in the same fit.
 #
 # Install with `pip install '.[all]'` in a checkout. Set the environment variable `KERAS_DHA_TINY=1` to run everything
 # in a minute or so, just to see that it runs.
@@ -147,8 +147,8 @@ print((folder / "smaller.tflite").stat().st_size, "bytes")
 # %% [markdown]
 # ## By hand
 #
-# `keras_dha.layers.ChannelGate` is a gate for a model that is put together by hand and fitted plainly. After `num_steps`
-# training steps its gates are 0 or 1 for good, and `remove_closed` takes the closed channels out.
+# `keras_dha.layers.ChannelGate` is a gate for a model that is put together by hand and fitted plainly. After
+# `num_steps` training steps its gates are 0 or 1 for good, and `remove_closed` takes the closed channels out.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -158,7 +158,7 @@ for _ in range(2):
     x = keras.layers.BatchNormalization()(keras.layers.Conv2D(32, 3, padding="same", use_bias=False)(x))
     x = keras.layers.ReLU()(keras_dha.layers.ChannelGate(num_steps=10 * epochs, weight=3e-3)(x))
 gated = keras.Model(inputs, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(x)))
-gated.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+gated.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 gated.fit(images[train], labels[train], batch_size=64, epochs=epochs, verbose=0)
 plain = keras_dha.channels.remove_closed(gated)
 print([layer.filters for layer in plain.layers if isinstance(layer, keras.layers.Conv2D)], "of 32 and 32 filters")

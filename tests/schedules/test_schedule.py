@@ -51,7 +51,7 @@ def test_steps_of_hyperparameters_shrink_over_the_search() -> None:
 
 def test_round_trip() -> None:
     config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "architecture_every": 2, "anneal": None}
-    config |= {"hyperparameters_every": 3, "rest": [0.3, 0.4], "hyperparameter_steps": 0.5}
+    config |= {"hyperparameters_every": 3, "rest": [0.3, 0.4], "hyperparameter_steps": 0.5, "weights_rest": True}
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**config)))
     assert again.get_config() == config
 
