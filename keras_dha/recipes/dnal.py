@@ -7,7 +7,8 @@ import keras
 from keras_dha.penalties import CostTarget, OpenChannels
 from keras_dha.recipes.dha import dha
 from keras_dha.recipes.recipe import Recipe
-from keras_dha.relaxations import ScaledSigmoid, Softmax
+from keras_dha.recipes.tune import tune
+from keras_dha.relaxations import ScaledSigmoid
 from keras_dha.schedules import Schedule
 
 
@@ -50,14 +51,5 @@ def dnal(
     }
     if joint:
         return dha().replace(name="dnal", source="arXiv 2103.02126 in DHA, arXiv 2109.05765", **gates)
-    return Recipe(
-        name="dnal",
-        source="arXiv 2103.02126",
-        relaxation=Softmax(),
-        augmentation=None,
-        hyperparameters=(),
-        optimizer=lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-4),
-        augmentation_optimizer=lambda: keras.optimizers.SGD(0.02),
-        hyperparameter_optimizer=lambda: keras.optimizers.Adam(0.1),
-        **gates,
-    )
+    gates["optimizer"] = lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    return tune().replace(name="dnal", source="arXiv 2103.02126", **gates)
