@@ -87,17 +87,20 @@ class OneStep(Hypergradient):
 
     def prepare(self, parts: Sequence[Any], units: Sequence[keras.Variable], num_slots: int) -> None:
         """Makes Z, zeros, if there is a learning rate to look back for."""
-        looks_back = self.lookback > 0.0 and any(part.scales_step for part in parts)
 
         def zeros(shape: Sequence[int], name: str) -> keras.Variable:
             return self.add_weight(shape=shape, dtype="float32", initializer="zeros", trainable=False, name=name)
 
-        self.num_steps = zeros((), "num_steps")
-        self.reach = [zeros(unit.shape, f"reach_{i}") for i, unit in enumerate(units)] if looks_back else []
+        self.reach: list[keras.Variable] = []
+        if self.lookback > 0.0 and any(part.scales_step for part in parts):
+            self.reach = [zeros(unit.shape, f"reach_{i}") for i, unit in enumerate(units)]
+            self.num_steps = zeros((), "num_steps")
         self.built = True
 
     def after_step(self, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
         """Moves Z along with the weights."""
+        if not self.reach:
+            return
         counted = 1.0 + self.lookback * self.num_steps
         for reach, old, new in zip(self.reach, before, after):
             reach.assign((1.0 - 1.0 / counted) * reach + ops.cast(new - old, "float32"))
