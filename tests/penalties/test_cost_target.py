@@ -55,12 +55,13 @@ def test_nothing_moves_where_the_gates_did_not() -> None:
 
 
 def test_the_order_within_a_width_stays_and_the_dear_one_pays() -> None:
-    target, logits = CostTarget(max_multiply_adds=0.3), np.linspace(0.0, 0.01, 16)
+    target, logits = CostTarget(max_multiply_adds=0.2), np.linspace(0.0, 0.01, 16)
     parts = gates(logits)
     target.prepare(parts, SPACE)
     target.step(parts, np.array(True))
     for part in parts.values():
         assert np.all(np.diff(part.logits.numpy()) > 0)
+    assert np.mean(parts["a"].logits.numpy()) < np.mean(parts["b"].logits.numpy())
 
 
 @pytest.mark.parametrize(("kind", "bound"), [("multiply_adds", 0.5), ("parameters", 0.3), ("parameters", 1000)])

@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -70,9 +73,17 @@ def test_a_fixed_number_is_kept_where_the_choice_asks_for_one() -> None:
     np.testing.assert_array_equal(relaxation.harden(relaxation.logits), [0.0, 1.0, 0.0])
 
 
-def test_mixed_precision_leaves_gates_alone() -> None:
+@pytest.fixture
+def mixed_precision() -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def test_mixed_precision_leaves_gates_alone(mixed_precision: None) -> None:
     relaxation = gates((0.00021, 0.00023, 0.0, 0.0))
-    assert relaxation.harden(relaxation.logits).dtype == "float32"
+    assert relaxation(relaxation.logits).dtype == relaxation.harden(relaxation.logits).dtype == "float32"
     np.testing.assert_array_equal(relaxation.harden(relaxation.logits), [0.0, 1.0, 0.0, 0.0])
 
 
