@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dha.channels import ChannelMask
+from keras_dha.channels import ChannelMask, new_inputs
 from keras_dha.layers.branch import is_zero
 from keras_dha.roles import ARCHITECTURE, role_of
 from keras_dha.spaces.choice import Choice
@@ -124,9 +124,7 @@ def _is_finite(value: Any) -> bool:
 
 def on_raw_inputs(network: keras.Model, scaling: keras.layers.Layer | None) -> keras.Model:
     """The network behind `scaling`, if there is one, as a model of inputs like its own."""
-    inputs = keras.tree.map_structure(
-        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), network.input
-    )
+    inputs = new_inputs(network)
     return keras.Model(inputs, network(scaling(inputs) if scaling else inputs), name="derived")
 
 

@@ -1,6 +1,6 @@
 """Which channels of a model go together, and how closed ones are taken out for good."""
 
-from keras_dha.channels.calls import all_layers, flattened, functional, new_inputs
+from keras_dha.channels.calls import all_layers, flattened, functional, is_model, new_inputs
 from keras_dha.channels.channel_graph import ChannelGraph, Width
 from keras_dha.channels.gate import ChannelMask, Gate
 from keras_dha.channels.placement import gate_places, with_gates
@@ -17,6 +17,7 @@ __all__ = [
     "flattened",
     "functional",
     "gate_places",
+    "is_model",
     "new_inputs",
     "remove_closed",
     "with_gates",

@@ -1,6 +1,7 @@
 """A functional model as a list of calls, and anew."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -67,17 +68,25 @@ def new_inputs(model: keras.Model) -> Any:
     return keras.tree.map_structure(lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), model.input)
 
 
+@functools.cache
+def functional_class() -> type[keras.Model]:
+    """The class of functional models, which Keras has no public name for."""
+    inputs = keras.Input(())
+    return type(keras.Model(inputs, inputs))
+
+
 def is_model(layer: Any) -> bool:
-    """Whether a layer is a functional or `Sequential` model, whose calls can be looked at."""
-    return isinstance(layer, keras.Model) and (isinstance(layer, keras.Sequential) or "_nodes_by_depth" in vars(layer))
+    """Whether a layer is a functional or `Sequential` model, with no call of its own: what it computes is its graph."""
+    kinds = (keras.Sequential, functional_class())
+    return any(isinstance(layer, kind) and type(layer).call is kind.call for kind in kinds)
 
 
 def all_layers(model: Any) -> list[Any]:
-    """The layers of a model, and of those in it, each once, in the order of the calls."""
+    """The layers of a model that are no models, and those of the models in it, each once."""
     found: dict[int, Any] = {}
-    for call in calls(functional(model)):
-        inner = all_layers(call.layer) if is_model(call.layer) else [call.layer]
-        found |= {id(layer): layer for layer in inner if id(layer) not in found}
+    for layer in model.layers:
+        inner = all_layers(layer) if is_model(layer) else [layer]
+        found |= {id(part): part for part in inner if id(part) not in found}
     return list(found.values())
 
 
@@ -127,7 +136,7 @@ def flattened(model: keras.Model, inputs: Any = None) -> keras.Model:
 
     clone = keras.Model(inputs, called_anew(model, keras.tree.flatten(inputs), apply), name=model.name)
     for layer in all_layers(model):
-        if isinstance(layer, keras.layers.Layer) and layer.weights:
+        if layer.weights:
             clones[id(layer)].set_weights(layer.get_weights())
     return clone
 

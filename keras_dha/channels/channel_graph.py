@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_dha.channels.atoms import Atoms
-from keras_dha.channels.calls import Call, calls
+from keras_dha.channels.calls import Call, calls, flattened
 from keras_dha.channels.rule import Rule, Term
 from keras_dha.channels.rules import is_excluded, patterns_of, rule_of
 
@@ -61,6 +61,16 @@ class ChannelGraph:
             self._follow(call)
         for tensor in keras.tree.flatten(model.output):
             self.atoms.fix(self._ids[id(tensor)])
+
+    @classmethod
+    def of(cls, model: keras.Model, exclude: Any = ()) -> "ChannelGraph":
+        """The graph of `flattened(model)`; layers to exclude are those of `model`, whatever they are called there.
+
+        Args:
+            model: A functional or `Sequential` model.
+            exclude: As in the constructor.
+        """
+        return cls(flattened(model), patterns_of(exclude, model))
 
     def _follow(self, call: Call) -> None:
         rule = rule_of(call, self.exclude)

@@ -5,11 +5,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dha.channels.calls import Call, called_anew, flattened, new_inputs
+from keras_dha.channels.calls import Call, called_anew, new_inputs
 from keras_dha.channels.channel_graph import ChannelGraph
 from keras_dha.channels.gate import Gate
 from keras_dha.channels.rule import Kept, Rule
-from keras_dha.channels.rules import patterns_of
 
 Tensor = Any
 
@@ -31,8 +30,7 @@ def remove_closed(model: keras.Model, *, exclude: Any = ()) -> keras.Model:
     Raises:
         ValueError: If a layer is of an unknown kind, and is not excluded.
     """
-    flat = flattened(model)
-    graph = ChannelGraph(flat, patterns_of(exclude, model))
+    graph = ChannelGraph.of(model, exclude)
     gone = _gone(graph)
 
     def of(tensors: tuple[Tensor, ...]) -> list[np.ndarray]:
@@ -54,8 +52,8 @@ def remove_closed(model: keras.Model, *, exclude: Any = ()) -> keras.Model:
                 weights.append((seen[key], rule.weights(call.layer, kinds)))
         return _called(seen[key], args, kwargs, zeros)
 
-    inputs = new_inputs(flat)
-    outputs = called_anew(flat, keras.tree.flatten(inputs), apply)
+    inputs = new_inputs(graph.model)
+    outputs = called_anew(graph.model, keras.tree.flatten(inputs), apply)
     smaller = keras.Model(inputs, outputs, name=model.name)
     for layer, values in weights:
         layer.set_weights(values)

@@ -141,8 +141,6 @@ def _trouble(call: Call) -> str:
         return "its channels are not on the last axis (data_format='channels_first')"
     if type(layer) is keras.layers.BatchNormalization and layer.axis not in (-1, len(call.inputs[0].shape) - 1):
         return f"it normalizes another axis than the last one (axis={layer.axis})"
-    if type(layer) in (keras.layers.MaxPooling1D, keras.layers.RepeatVector) and len(call.inputs[0].shape) < 2:
-        return "its input has no channels"
     return ""
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_dha.channels import ChannelGraph, flattened
+from keras_dha.channels import ChannelGraph
 
 COSTS = ("multiply_adds", "parameters")
 
@@ -46,7 +46,7 @@ def parameters(model: keras.Model, *, exclude: Any = ()) -> int:
 
 def _cost(model: keras.Model, kind: str, exclude: Any) -> int:
     total = 0.0
-    for term in ChannelGraph(flattened(model), exclude).terms(kind):
+    for term in ChannelGraph.of(model, exclude).terms(kind):
         sizes = [1 if numbers is None else len(numbers) for numbers in (term.inputs, term.outputs)]
         total += term.factor * sizes[0] * sizes[1]
     return round(total)

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_dha.spaces.model_space import functional_class
+from keras_dha.channels import all_layers, is_model
 
 
 def with_replaced(layer: Any, is_replaced: Callable[[Any], bool], replace: Callable[[Any], Any]) -> Any:
@@ -20,18 +20,9 @@ def with_replaced(layer: Any, is_replaced: Callable[[Any], bool], replace: Calla
     """
     if is_replaced(layer):
         return replace(layer)
-    if not _is_model(layer) or not any(map(is_replaced, _all_layers(layer))):
+    if not is_model(layer) or not any(map(is_replaced, all_layers(layer))):
         return layer
     clone = keras.models.clone_model(layer, clone_function=lambda inner: with_replaced(inner, is_replaced, replace))
     if layer.built and clone.built:
         clone.set_weights(layer.get_weights())
     return clone
-
-
-def _is_model(layer: Any) -> bool:
-    return isinstance(layer, keras.Sequential) or type(layer) is functional_class()
-
-
-def _all_layers(model: Any) -> list[Any]:
-    nested = [_all_layers(layer) if _is_model(layer) else [] for layer in model.layers]
-    return [*model.layers, *(layer for layers in nested for layer in layers)]

@@ -5,8 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dha.channels import ChannelGraph, Width, flattened, gate_places, with_gates
-from keras_dha.channels.rules import patterns_of
+from keras_dha.channels import ChannelGraph, Width, gate_places, with_gates
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser, Tensor
 from keras_dha.spaces.model_space import ModelSpace
@@ -45,9 +44,10 @@ class GatedSpace(ModelSpace):
         if not isinstance(min_channels, (int, np.integer)) or min_channels < 1:
             raise ValueError(f"min_channels must be a positive integer. Received: min_channels={min_channels}. Give 1.")
         self.min_channels = int(min_channels)
-        self.exclude = patterns_of(exclude, model)
-        graph = ChannelGraph(flattened(model), self.exclude)
-        if not graph.widths():
+        graph = ChannelGraph.of(model, exclude)
+        self.exclude = graph.exclude
+        self._widths = tuple(map(self._choice, graph.widths()))
+        if not self._widths:
             raise ValueError(
                 "A gated model must have a layer whose number of channels is free. Received: none in "
                 f"{model.name!r}, exclude={list(self.exclude)}. Exclude less; those of inputs and outputs stay."
@@ -55,7 +55,7 @@ class GatedSpace(ModelSpace):
 
     def choices(self) -> tuple[Choice, ...]:
         """One a width, with an option a channel."""
-        return tuple(map(self._choice, ChannelGraph(flattened(self.model), self.exclude).widths()))
+        return self._widths
 
     def _choice(self, width: Width) -> Choice:
         options = tuple(str(i) for i in range(len(width.numbers)))
@@ -63,25 +63,22 @@ class GatedSpace(ModelSpace):
 
     def build(self, choose: Chooser) -> keras.Model:
         """A functional clone, with the model's weights, and with gates in it. Images are floats there."""
-        flat = flattened(self.model)
-        graph = ChannelGraph(flat, self.exclude)
-        widths = graph.widths()
-        choices = list(map(self._choice, widths))
+        graph = ChannelGraph.of(self.model, self.exclude)
         places = {id(tensor) for tensor in gate_places(graph)}
         of_number = {
             int(number): (i, position)
-            for i, width in enumerate(widths)
+            for i, width in enumerate(graph.widths())
             for position, number in enumerate(width.numbers)
         }
 
         def gated(tensor: Tensor, value: Tensor) -> Tensor:
             own = [of_number.get(number) for number in graph.channels(tensor).tolist()]
             used = sorted({place[0] for place in own if place is not None})
-            starts = dict(zip(used, np.cumsum([0, *(len(choices[i].options) for i in used)])))
+            starts = dict(zip(used, np.cumsum([0, *(len(self._widths[i].options) for i in used)])))
             index = np.array([-1 if place is None else starts[place[0]] + place[1] for place in own])
-            return choose.widths([choices[i] for i in used], index, value)
+            return choose.widths([self._widths[i] for i in used], index, value)
 
-        return with_gates(flat, self.float_inputs(), places, gated)
+        return with_gates(graph.model, self.float_inputs(), places, gated)
 
     def get_config(self) -> dict[str, Any]:
         """The model, without its weights, and the other arguments."""

@@ -1,11 +1,10 @@
 """A Keras model as a space in which nothing is chosen."""
 
-import functools
 from typing import Any
 
 import keras
 
-from keras_dha.channels import functional, new_inputs
+from keras_dha.channels import functional, is_model, new_inputs
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.search_space import SearchSpace
@@ -23,16 +22,16 @@ class ModelSpace(SearchSpace):
             optimizer, loss and metrics.
 
     Raises:
-        TypeError: If it is of another kind, which Keras cannot clone.
+        TypeError: If it is of another kind, or has a `call` of its own, which Keras cannot clone.
         ValueError: If it is not built, or has several outputs.
     """
 
     standardizes = False
 
     def __init__(self, model: keras.Model) -> None:
-        if not isinstance(model, keras.Sequential) and not isinstance(model, functional_class()):
+        if not is_model(model):
             raise TypeError(
-                "The model must be functional or Sequential, which Keras can clone. "
+                "The model must be functional or Sequential, without a call of its own, so that Keras can clone it. "
                 f"Received: {type(model).__name__}. Write its call as a function of keras.Input."
             )
         if not model.built or len(model.outputs) != 1:
@@ -90,13 +89,6 @@ class ModelSpace(SearchSpace):
     def from_config(cls, config: dict[str, Any]) -> "ModelSpace":
         """A space from what `get_config` returned, of a model with new weights."""
         return cls(keras.saving.deserialize_keras_object(config["model"]))
-
-
-@functools.cache
-def functional_class() -> type[keras.Model]:
-    """The class of functional models, which Keras has no public name for."""
-    inputs = keras.Input(())
-    return type(keras.Model(inputs, inputs))
 
 
 def _gives_probabilities(model: keras.Model) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from keras_dha.channels import ChannelGraph, ChannelMask, all_layers, flattened, remove_closed
+from keras_dha.channels import ChannelGraph, ChannelMask, all_layers, remove_closed
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.decisions import Decisions
@@ -96,7 +96,7 @@ class SearchSpace(abc.ABC):
 
     def channel_graph(self, network: keras.Model) -> ChannelGraph:
         """Which channels of a network of the space go together."""
-        return ChannelGraph(flattened(network), self.exclude)
+        return ChannelGraph.of(network, self.exclude)
 
     def random_decisions(self, *, seed: int | None = None) -> Decisions:
         """One network, drawn uniformly: the inputs of each choice first, then the option of each.

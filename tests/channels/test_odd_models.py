@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from keras_dha.channels import ChannelGraph, ChannelMask, flattened, remove_closed
-from keras_dha.costs import SpaceCost
+from keras_dha.costs import SpaceCost, multiply_adds
 from keras_dha.derivation import FixedChooser
 from keras_dha.spaces import GatedSpace, SearchSpace
 
@@ -33,6 +33,31 @@ def test_each_width_has_a_name_of_its_own() -> None:
     assert len({choice.name for choice in space.choices()}) == 2
     network = space.build(FixedChooser(space.random_decisions(seed=0)))
     assert_same(network, space.without_closed(network))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Doubled(keras.Model):
+    """What its graph says, twice."""
+
+    def call(self, inputs: Any) -> Any:
+        return 2.0 * super().call(inputs)
+
+
+def test_a_model_with_a_call_of_its_own_is_no_graph() -> None:
+    inputs, x = keras.Input((3,)), keras.Input((3,))
+    doubled = Doubled(x, layers.Dense(4)(x), name="doubled")
+    model = keras.Model(inputs, layers.Dense(2)(doubled(layers.Dense(3)(inputs))))
+    with pytest.raises(ValueError, match=r"kind whose channels are not known.*exclude='doubled'"):
+        GatedSpace(model)
+    with pytest.raises(TypeError, match=r"without a call of its own.*Received: Doubled"):
+        GatedSpace(doubled)
+
+
+def test_costs_exclude_layers_of_nested_models_whatever_they_are_called_there() -> None:
+    inner = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4, name="same")])
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, inner(layers.Dense(3, name="same")(inputs)))
+    assert multiply_adds(model, exclude=inner.layers[0]) == 5 * 3 * 3
 
 
 @keras.saving.register_keras_serializable(package="tests")
