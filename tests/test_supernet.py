@@ -8,9 +8,10 @@ import pytest
 from tiny_space import TinySpace, TwoInputSpace, images
 
 from keras_dha.derivation import FixedChooser, inherit_weights
+from keras_dha.layers import MixedWidth
 from keras_dha.recipes import RECIPES
 from keras_dha.relaxations import DecoupledTopology, GumbelSoftmax, OneHotSample, Relaxation, Softmax, SparseCode
-from keras_dha.spaces import DARTSSpace, NASBench201Space, SearchSpace
+from keras_dha.spaces import DARTSSpace, GatedSpace, NASBench201Space, SearchSpace
 from keras_dha.supernet import Supernet
 
 RELAXATIONS = {"softmax": Softmax, "one_hot": OneHotSample, "sparse": lambda: SparseCode(initial_weight=0.7)}
@@ -163,3 +164,15 @@ def test_nothing_may_be_kept_only_where_the_loss_itself_says_what_it_is_worth(re
     excluded = {r.choice.excluded for r in Supernet(space, RECIPES[recipe]().relaxation).relaxations.values()}
     by_score = recipe in ("dha", "proxyless")
     assert excluded == ({()} if by_score else {("none",)})
+
+
+def test_gates_behind_normalizations_cost_no_pass_over_memory() -> None:
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(inputs))
+    for _ in range(2):
+        y = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(keras.layers.ReLU()(x)))
+        x = keras.layers.Add()([x, y])
+    outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
+    supernet = Supernet(GatedSpace(keras.Model(inputs, outputs)), Softmax())
+    assert len(supernet.gates) == 3
+    assert not any(isinstance(layer, MixedWidth) for layer in supernet.network.layers)

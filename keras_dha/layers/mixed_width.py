@@ -11,6 +11,7 @@ from keras import ops
 from keras_dha.channels import Gate
 from keras_dha.channels.calls import Call, called_anew, calls
 from keras_dha.layers.batch_normalization import BatchNormalization
+from keras_dha.layers.choice_weights import ChoiceWeights
 from keras_dha.spaces import Choice
 
 Tensor = Any
@@ -93,7 +94,8 @@ def with_fused_gates(network: keras.Model) -> keras.Model:
     That spares the passes over memory which a gate takes. In half precision gates stay as they are, in float32.
     """
     made = calls(network)
-    readers = Counter(id(tensor) for call in made for tensor in call.inputs)
+    asking = (call for call in made if not isinstance(call.layer, ChoiceWeights))  # these read no values
+    readers = Counter(id(tensor) for call in asking for tensor in call.inputs)
     readers.update(id(tensor) for tensor in keras.tree.flatten(network.output))
     gates = {id(call.inputs[0]) for call in made if isinstance(call.layer, MixedWidth)}
     normalizations: dict[int, BatchNormalization] = {}  # by what they give, which their gates take
