@@ -2,12 +2,14 @@
 
     python benchmarks/smaller_is_faster.py --step
     python benchmarks/smaller_is_faster.py --latency
+    python benchmarks/smaller_is_faster.py --latency --applications MobileNetV2 ResNet50
 
 `--step`: milliseconds of a training step of the networks of `channel_gates.py`, with and without gates (weights and
 gates move together; without, the weights alone, in the same trainer), in turns, median of `--rounds`.
 
 `--latency`: milliseconds of one picture in a SavedModel and in LiteRT, of the network and of one with half of its
-multiply-adds, random channels closed; in turns, median, one thread. LiteRT needs `pip install ai-edge-litert`.
+multiply-adds, random channels closed; in turns, median, one thread. `--applications` takes networks of
+`keras.applications` in their place, at 224 x 224. LiteRT needs `pip install ai-edge-litert`.
 """
 
 import argparse
@@ -87,7 +89,7 @@ def timed(call: Callable[[], Any]) -> Callable[[int], float]:
             call()
         return (time.perf_counter() - started) / number
 
-    run(20)
+    run(5)
     return run
 
 
@@ -115,32 +117,34 @@ def litert(model: keras.Model, folder: Path) -> Callable[[], Any]:
     return interpreter.invoke
 
 
-def latencies(name: str, rounds: int) -> None:
+def latencies(name: str, whole: keras.Model, rounds: int) -> None:
     """Of the network and of half of it."""
-    whole = network(name, DATA)
     smaller = half(whole)
     print(f"{name}: {multiply_adds(smaller) / multiply_adds(whole):.3f} of the multiply-adds")
     smaller.name = f"half_{name}"
     for make in (saved_model, litert):
         with tempfile.TemporaryDirectory() as folder:
             runs = {"whole": timed(make(whole, Path(folder))), "half": timed(make(smaller, Path(folder)))}
-            report(f"{make.__name__} of {name}", medians(runs, rounds, 20))
+            report(f"{make.__name__} of {name}", medians(runs, rounds, 20 if name in NETWORKS else 3))
 
 
 def main() -> None:
     """Measures what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--applications", nargs="+", default=[])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--step", action="store_true")
     parser.add_argument("--latency", action="store_true")
     arguments = parser.parse_args()
     use_one_core()
-    for name in arguments.networks:
-        if arguments.step:
-            steps(name, arguments.rounds)
-        if arguments.latency:
-            latencies(name, arguments.rounds)
+    for name in arguments.networks if arguments.step else ():
+        steps(name, arguments.rounds)
+    if arguments.latency and not arguments.applications:
+        for name in arguments.networks:
+            latencies(name, network(name, DATA), arguments.rounds)
+    for name in arguments.applications:
+        latencies(name, getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3)), arguments.rounds)
 
 
 if __name__ == "__main__":
