@@ -99,7 +99,7 @@ def test_readme_opens_with_the_two_commands_and_ci_runs_the_second() -> None:
     assert "pip install '.[all]'" in search
     assert search.endswith("keras-dha search --data digits --out runs/digits")
     assert "pip install '.[test]'" in test
-    assert test.endswith("python -m pytest")
+    assert "python -m pytest -n auto" in test
     printed = subprocess.run([ROOT / ".ci" / "readme-command", "test"], capture_output=True, text=True, check=True)
     assert printed.stdout == f"{test}\n"
 
