@@ -89,6 +89,13 @@ class SearchSpace(abc.ABC):
             self._choices = tuple(chooser.choices.values())
         return self._choices
 
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        """Names of choices whose costs depend on each other, together; each alone, unless overridden.
+
+        What a network costs is then a sum over blocks, each a function of the options of its choices.
+        """
+        return tuple((choice.name,) for choice in self.choices())
+
     def without_closed(self, network: keras.Model) -> keras.Model:
         """A network of fixed decisions, without the channels that these have closed."""
         has_masks = any(isinstance(layer, ChannelMask) for layer in all_layers(network))
