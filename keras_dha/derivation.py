@@ -14,6 +14,7 @@ from keras_dha.roles import ARCHITECTURE, role_of
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Apply, Chooser, NodeFactory, OpFactory, Tensor, as_layer
 from keras_dha.spaces.decisions import Decisions
+from keras_dha.spaces.sized_layers import depthwise, squeeze_excite, squeezed_and_excited
 
 
 class FixedChooser(Chooser):
@@ -89,8 +90,25 @@ class FixedChooser(Chooser):
         return keras.layers.Add()(added) if len(added) > 1 else added[0]
 
     def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Tensor) -> Tensor:
-        kept = [np.isin(choice.options, self._kept(choice)) for choice in choices]
+        kept = [choice.parts(map(choice.options.index, self._kept(choice))) for choice in choices]
         return ChannelMask(np.concatenate([*kept, [True]])[index])(x)
+
+    def _answer_kernel(self, choice: Choice, sizes: tuple[int, ...], strides: int, x: Tensor) -> Tensor:
+        (option,) = self._kept(choice)
+        layers = depthwise(sizes[choice.options.index(option)], strides)
+        self.branches.append((choice.name, option, layers[-1]))
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    def _answer_squeeze_excite(self, choice: Choice, sizes: tuple[int, ...], x: Tensor) -> Tensor:
+        (option,) = self._kept(choice)
+        size = sizes[choice.options.index(option)]
+        if not size:
+            return x
+        products = squeeze_excite(size, x.shape[-1])
+        self.branches.extend((choice.name, option, product) for product in products)
+        return squeezed_and_excited(products, x)
 
     def _kept(self, choice: Choice) -> list[str]:
         """The kept options in the order of the choice, which does not depend on how the decision was written."""

@@ -349,7 +349,7 @@ class SearchModel(SearchTrainer):
         else:
             kept = self.supernet.kept_branches()
             whole = chooser.whole(network)
-            inherit_weights(self.network, kept, whole, chooser.branches, self.supernet.mixtures)
+            inherit_weights(self.network, kept, whole, chooser.branches, self.supernet.acting)
             network = self.space.without_closed(network)
         return with_dropout_rates(network, [part for part in self.learned if isinstance(part, DropoutRate)])
 

@@ -15,6 +15,9 @@ from keras_dha.layers import (
     MixedOp,
     MixedWidth,
     SharedGraphs,
+    SizedDepthwise,
+    SizedLayer,
+    SizedSqueezeExcite,
     with_fused_gates,
     with_fused_normalization,
 )
@@ -42,7 +45,7 @@ class RelaxedChooser(Chooser):
         self._runs: dict[str, Any] = {**traits, "graphs": SharedGraphs()}
         self.relaxations: dict[str, Relaxation] = {}
         self.weights: dict[str, Tensor] = {}
-        self.mixtures: list[MixedLayer] = []
+        self.acting: list[MixedLayer | SizedLayer] = []
         self.gates: list[MixedWidth] = []
 
     def _answer_op(self, choice: Choice, options: Mapping[str, OpFactory], x: Tensor) -> Tensor:
@@ -58,17 +61,38 @@ class RelaxedChooser(Chooser):
         name = mixture.choice.name
         if name not in self.weights:
             parameters = mixture.count_parameters(inputs)
-            self.relaxations[name] = self._template.for_choice(self._open_to(mixture), parameters)
-            self.weights[name] = ChoiceWeights(self.relaxations[name])(inputs[0])
-        self.mixtures.append(mixture)
+            self._relax(self._template.for_choice(self._open_to(mixture), parameters), inputs[0])
+        self.acting.append(mixture)
         return mixture([*inputs, self.weights[name]])
+
+    def _relax(self, relaxation: Relaxation, anchor: Tensor) -> None:
+        name = relaxation.choice.name
+        self.relaxations[name] = relaxation
+        self.weights[name] = ChoiceWeights(relaxation)(anchor)
+
+    def _answer_kernel(self, choice: Choice, sizes: tuple[int, ...], strides: int, x: Tensor) -> Tensor:
+        return self._resize(SizedDepthwise(choice, sizes, strides), x)
+
+    def _answer_squeeze_excite(self, choice: Choice, sizes: tuple[int, ...], x: Tensor) -> Tensor:
+        return self._resize(SizedSqueezeExcite(choice, sizes), x)
+
+    def _resize(self, layer: SizedLayer, x: Tensor) -> Tensor:
+        choice = layer.choice
+        if choice.name not in self.weights:
+            self._relax(self._template.for_choice(choice), x)
+            self.relaxations[choice.name].watch(layer.part_sizes)
+        self.acting.append(layer)
+        return layer([x, self.weights[choice.name]])
 
     def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Tensor) -> Tensor:
         for choice in choices:
             if choice.name not in self.weights:
-                self.relaxations[choice.name] = self._width_template.for_choice(choice)
-                self.weights[choice.name] = ChoiceWeights(self.relaxations[choice.name])(x)
+                template = self._template if choice.nested else self._width_template
+                self._relax(template.for_choice(choice), x)
         gate = MixedWidth(choices, index)
+        for choice in choices:
+            if choice.nested:
+                self.relaxations[choice.name].watch(gate.sizes_of(choice, x))
         self.gates.append(gate)
         return gate([x, *(self.weights[choice.name] for choice in choices)])
 
@@ -97,7 +121,7 @@ class Supernet:
     Attributes:
         network: A functional model from inputs to `(outputs, {choice name: weights of options})`.
         relaxations: Choice name to relaxation.
-        mixtures: The layers that act on choices of operations, in the order in which `build` made them.
+        acting: The layers that act on choices of operations and of sizes, in the order in which `build` made them.
         gates: Those that act on choices of channels.
     """
 
@@ -108,7 +132,8 @@ class Supernet:
         network = with_fused_normalization(network)
         self.network = with_fused_gates(network) if chooser.gates else network
         self.relaxations = chooser.relaxations
-        self.mixtures = chooser.mixtures
+        self.acting = chooser.acting
+        self.mixtures = [layer for layer in chooser.acting if isinstance(layer, MixedLayer)]
         self.gates = chooser.gates
         self.choices = chooser.choices
 
@@ -129,17 +154,17 @@ class Supernet:
     def settle(self) -> None:
         """From the next trace on, only the branches that the logits keep now are run."""
         weights = self.settled_weights()
-        for mixture in self.mixtures:
-            options = mixture.choice.options
-            mixture.settle({options.index(option): value for option, value in weights[mixture.choice.name].items()})
-        kept = {name: np.flatnonzero(self._hard(name)).tolist() for name in self.widths}
+        for layer in self.acting:
+            options = layer.choice.options
+            layer.settle({options.index(option): value for option, value in weights[layer.choice.name].items()})
+        kept = {name: np.flatnonzero(self._hard(name)).tolist() for gate in self.gates for name in gate.names}
         for gate in self.gates:
             gate.settle(kept)
 
     def reopen(self) -> None:
         """Takes `settle` back."""
-        for mixture in self.mixtures:
-            mixture.reopen()
+        for layer in self.acting:
+            layer.reopen()
         for gate in self.gates:
             gate.reopen()
 
@@ -163,18 +188,22 @@ class Supernet:
 
     @property
     def widths(self) -> set[str]:
-        """The names of choices of channels."""
-        return {name for gate in self.gates for name in gate.names}
+        """The names of choices of single channels."""
+        return {choice.name for gate in self.gates for choice in gate.choices if not choice.nested}
 
-    def kept_branches(self) -> list[tuple[str, str, keras.layers.Layer]]:
-        """Choice, option and layer of each branch that the logits keep now, in the order of building."""
-        kept = self.decisions()
-        return [
-            (mixture.choice.name, option, branch)
-            for mixture in self.mixtures
-            for option, branch in zip(mixture.choice.options, mixture.branches)
-            if option in kept[mixture.choice.name]
-        ]
+    def kept_branches(self) -> list[tuple[str, str, Any]]:
+        """Choice, option and layer of each branch that the logits keep now, in the order of building.
+
+        What is kept of a layer of several sizes stands in place of a layer, with `get_weights`.
+        """
+        kept, found = self.decisions(), list[tuple[str, str, Any]]()
+        for layer in self.acting:
+            name = layer.choice.name
+            for position, option in enumerate(layer.choice.options):
+                if option in kept[name]:
+                    branches = [layer.branches[position]] if isinstance(layer, MixedLayer) else layer.kept(position)
+                    found.extend((name, option, branch) for branch in branches)
+        return found
 
     def branch_variables(self) -> list[tuple[keras.Variable, str, int]]:
         """Every variable that is trained inside a branch, with its choice's name and its option's position."""

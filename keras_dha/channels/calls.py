@@ -63,6 +63,12 @@ def called_anew(model: keras.Model, inputs: Sequence[Tensor], apply: Callable[..
     return keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
 
 
+def producer(tensor: Tensor) -> tuple[Any, list[Tensor]]:
+    """The layer that gives a symbolic tensor, and what it reads."""
+    history = tensor._keras_history
+    return history.operation, history.operation._inbound_nodes[history.node_index].input_tensors
+
+
 def new_inputs(model: keras.Model) -> Any:
     """Symbolic inputs like those of a model, in its structure."""
     return keras.tree.map_structure(lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), model.input)

@@ -10,6 +10,9 @@ from keras_dha.layers.mixed_node import MixedNode
 from keras_dha.layers.mixed_op import MixedOp
 from keras_dha.layers.mixed_width import MixedWidth, with_fused_gates
 from keras_dha.layers.shared_graphs import SharedGraphs
+from keras_dha.layers.sized_depthwise import SizedDepthwise
+from keras_dha.layers.sized_layer import SizedLayer, parts_of
+from keras_dha.layers.sized_squeeze_excite import SizedSqueezeExcite
 
 __all__ = [
     "BatchNormalization",
@@ -22,6 +25,10 @@ __all__ = [
     "MixedOp",
     "MixedWidth",
     "SharedGraphs",
+    "SizedDepthwise",
+    "SizedLayer",
+    "SizedSqueezeExcite",
+    "parts_of",
     "with_dropout_rates",
     "with_fused_gates",
     "with_fused_normalization",

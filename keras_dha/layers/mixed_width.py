@@ -1,7 +1,7 @@
 """Channels, each multiplied with the weight of its option."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,9 +9,11 @@ import numpy as np
 from keras import ops
 
 from keras_dha.channels import Gate
-from keras_dha.channels.calls import Call, called_anew, calls
+from keras_dha.channels.calls import Call, called_anew, calls, producer
 from keras_dha.layers.batch_normalization import BatchNormalization
 from keras_dha.layers.choice_weights import ChoiceWeights
+from keras_dha.layers.sized_depthwise import SizedDepthwise
+from keras_dha.layers.sized_layer import parts_of, rms
 from keras_dha.spaces import Choice
 
 Tensor = Any
@@ -38,9 +40,35 @@ class MixedWidth(Gate):
         """Of the choices."""
         return [choice.name for choice in self.choices]
 
+    def sizes_of(self, choice: Choice, x: Tensor) -> Callable[[], Tensor]:
+        """What says how large the weights are that make the channels of each part of a choice, but those of the first.
+
+        Args:
+            choice: A choice of nested options, one of `choices`.
+            x: The symbolic tensor that is gated: the output of a convolution or dense layer, normalized or not.
+        """
+        first = sum(len(other.options) for other in self.choices[: self.choices.index(choice)])
+        layer, inputs = producer(x)
+        while isinstance(layer, (keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU)):
+            layer, inputs = producer(inputs[0])
+
+        def part_sizes() -> Tensor:
+            kernel = getattr(layer, "depthwise_kernel", getattr(layer, "kernel", None))
+            if kernel is None:
+                raise ValueError(
+                    f"The width {choice.name!r} must stand behind a convolution or dense layer, so that its parts can "
+                    f"be measured. Received: {layer.name!r}. Put it there, or do without NormThreshold."
+                )
+            is_depthwise = isinstance(layer, (SizedDepthwise, keras.layers.DepthwiseConv2D))
+            by_channel = ops.moveaxis(ops.convert_to_tensor(kernel), 2 if is_depthwise else -1, 0)
+            numbers = range(first + 1, first + len(choice.options))
+            return ops.stack([rms(ops.take(by_channel, np.flatnonzero(self.index == i), axis=0)) for i in numbers])
+
+        return part_sizes
+
     def settle(self, kept: Mapping[str, Sequence[int]]) -> None:
         """Keeps the options at these positions, by the name of the choice. Graphs must be traced anew."""
-        parts = [np.isin(np.arange(len(choice.options)), list(kept[choice.name])) for choice in self.choices]
+        parts = [choice.parts(kept[choice.name]) for choice in self.choices]
         self._kept = np.concatenate([*parts, [True]])[self.index]
 
     def reopen(self) -> None:
@@ -61,7 +89,8 @@ class MixedWidth(Gate):
         """What channels are multiplied with, `(channels,)`; None where all are settled to be open."""
         if self._kept is not None:
             return None if self._kept.all() else ops.convert_to_tensor(self._kept.astype("float32"))
-        scales = weights[0] if len(weights) == 1 else ops.concatenate(weights)
+        parts = [parts_of(own) if choice.nested else own for choice, own in zip(self.choices, weights)]
+        scales = parts[0] if len(parts) == 1 else ops.concatenate(parts)
         if not np.array_equal(self.index, np.arange(self._total)):
             scales = ops.take(ops.concatenate([scales, ops.ones((1,), scales.dtype)]), self.index % (self._total + 1))
         return scales

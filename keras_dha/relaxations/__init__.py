@@ -5,6 +5,7 @@ from keras_dha.relaxations.clipped import Clipped
 from keras_dha.relaxations.decoupled_topology import DecoupledTopology
 from keras_dha.relaxations.edge_softmax import EdgeSoftmax
 from keras_dha.relaxations.gumbel_softmax import GumbelSoftmax
+from keras_dha.relaxations.norm_threshold import NormThreshold
 from keras_dha.relaxations.one_hot_sample import OneHotSample
 from keras_dha.relaxations.relaxation import Relaxation
 from keras_dha.relaxations.scaled_sigmoid import ScaledSigmoid
@@ -18,6 +19,7 @@ RELAXATIONS: tuple[type[Relaxation], ...] = (
     DecoupledTopology,
     EdgeSoftmax,
     GumbelSoftmax,
+    NormThreshold,
     OneHotSample,
     ScaledSigmoid,
     Sigmoid,
@@ -32,6 +34,7 @@ __all__ = [
     "DecoupledTopology",
     "EdgeSoftmax",
     "GumbelSoftmax",
+    "NormThreshold",
     "OneHotSample",
     "Relaxation",
     "ScaledSigmoid",

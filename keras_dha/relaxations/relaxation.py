@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
@@ -208,6 +208,34 @@ class Relaxation(keras.layers.Layer, abc.ABC):
     def settled_weights(self, logits: Tensor) -> Tensor:
         """The weights of options after the search, without noise or gradient: `harden`, unless overridden."""
         return self.harden(logits)
+
+    def watch(self, part_sizes: Callable[[], Tensor]) -> None:
+        """Told what says how large the weights of the parts of nested options are, but for the first one's.
+
+        Args:
+            part_sizes: Gives root mean squares, `(num_options - 1,)`. Does nothing, unless overridden.
+        """
+
+    def shares(self, logits: Tensor) -> Tensor:
+        """How much each option counts in an expected cost, `(num_options,)`: its probability, unless overridden."""
+        return self.probabilities(logits)
+
+    def decide(self, kept: Sequence[int]) -> None:
+        """Moves the logits so that the options at these positions are what `harden` keeps; outside of graphs.
+
+        Raises:
+            ValueError: If the logits are not one number an option.
+        """
+        logits = ops.convert_to_numpy(self.logits).copy()
+        if logits.shape != (len(self.choice.options),):
+            raise ValueError(
+                "Decisions can be given to relaxations with a logit an option only. "
+                f"Received: {type(self).__name__}. Use Softmax, or NormThreshold."
+            )
+        best = logits.max()
+        for position in kept:
+            logits[position] = best + 1.0
+        self.logits.assign(logits)
 
     def log_probability(self, logits: Tensor, weights: Tensor) -> Tensor:
         """Log of the probability with which `call` drew these weights, a scalar; 0.0 if there is nothing to add."""

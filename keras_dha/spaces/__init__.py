@@ -7,6 +7,7 @@ from keras_dha.spaces.decisions import Decisions
 from keras_dha.spaces.gated_proxyless import GatedProxylessSpace
 from keras_dha.spaces.gated_space import GatedSpace
 from keras_dha.spaces.image_space import ImageSpace
+from keras_dha.spaces.mobile_net import MobileNetSpace
 from keras_dha.spaces.model_space import ModelSpace
 from keras_dha.spaces.nas_bench_201 import NASBench201Space
 from keras_dha.spaces.search_space import SearchSpace
@@ -20,6 +21,7 @@ __all__ = [
     "GatedProxylessSpace",
     "GatedSpace",
     "ImageSpace",
+    "MobileNetSpace",
     "ModelSpace",
     "NASBench201Space",
     "SearchSpace",

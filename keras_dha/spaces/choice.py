@@ -1,5 +1,6 @@
 """A question that a search space asks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ class Choice:
         excluded: Options that may take weight during the search, and are never kept.
         at_least: How few options a decision may keep, where `Topology` learns their number; other relaxations keep
             `keep`. None: as many.
+        nested: Whether each option holds what the options before it hold, as sizes do, smallest first. The part that an
+            option adds to those before it is there if it, or a later one, is kept.
 
     Raises:
         ValueError: If names repeat, or `keep` options cannot be kept.
@@ -29,6 +32,7 @@ class Choice:
     groups: tuple[int, ...] | None = None
     excluded: tuple[str, ...] = ()
     at_least: int | None = None
+    nested: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.options)) != len(self.options) or not self.options:
@@ -46,6 +50,11 @@ class Choice:
             raise ValueError(
                 f"The choice {self.name!r} must have one group number per option. "
                 f"Received: groups={self.groups}, options={self.options}."
+            )
+        if self.nested and (self.keep != 1 or self.excluded):
+            raise ValueError(
+                f"The choice {self.name!r} of nested options must keep one, and exclude none. "
+                f"Received: keep={self.keep}, excluded={self.excluded}. Leave both out."
             )
         possible = {group for option, group in zip(self.options, self.group_numbers) if option not in self.excluded}
         if not 1 <= self.keep <= len(possible):
@@ -73,6 +82,15 @@ class Choice:
     def allowed(self) -> np.ndarray:
         """Which options may be kept: bool, shape `(num_options,)`."""
         return np.array([option not in self.excluded for option in self.options])
+
+    def parts(self, kept: Iterable[int]) -> np.ndarray:
+        """Which options are there, in whole or as a part of what is kept: bool, `(num_options,)`.
+
+        Args:
+            kept: The positions of the kept options.
+        """
+        positions, numbers = np.arange(len(self.options)), np.array(list(kept), dtype=int)
+        return positions <= numbers.max(initial=-1) if self.nested else np.isin(positions, numbers)
 
     def top(self, scores: np.ndarray) -> np.ndarray:
         """The positions of the `keep` allowed options of largest score, at most one per group, in rising order.

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_dha.spaces.choice import Choice
+from keras_dha.spaces.sized_layers import depthwise, squeeze_excite, squeezed_and_excited
 
 Tensor = Any
 Apply = Callable[[Tensor], Tensor]
@@ -82,7 +83,7 @@ class Chooser(abc.ABC):
 
         return apply
 
-    def width(self, name: str, *, at_least: int = 1) -> Apply:
+    def width(self, name: str, *, at_least: int = 1, sizes: Mapping[str, int] | None = None) -> Apply:
         """How many channels a tensor has, and which: those of its last axis that are kept.
 
         In the network that is derived, closed channels are taken out of the layers that make and read them; see
@@ -91,12 +92,26 @@ class Chooser(abc.ABC):
         Args:
             name: The decision's name; the same name at another place keeps the same channels there.
             at_least: How few channels may be kept.
+            sizes: Names of options, and how many channels each keeps, the first ones; rising, the last one all. None:
+                each channel by itself.
 
         Returns:
-            A function of a tensor. The option for channel `i` is named `"i"`.
+            A function of a tensor. Without `sizes`, the option for channel `i` is named `"i"`.
+
+        Raises:
+            ValueError: When the function is called, if sizes do not rise to the number of channels.
         """
 
         def apply(x: Tensor) -> Tensor:
+            if sizes is not None:
+                choice = _nested(name, sizes, least=1)
+                if max(sizes.values()) != x.shape[-1]:
+                    raise ValueError(
+                        f"The last size of the width {name!r} must be all channels. "
+                        f"Received: sizes={dict(sizes)}, {x.shape[-1]} channels. Correct it."
+                    )
+                part = np.searchsorted(list(sizes.values()), np.arange(x.shape[-1]), side="right")
+                return self.widths([choice], np.where(part == 0, -1, part), x)
             options = tuple(str(i) for i in range(x.shape[-1]))
             choice = Choice(name, options, keep=len(options), at_least=min(at_least, len(options)))
             return self.widths([choice], np.arange(len(options)), x)
@@ -112,6 +127,65 @@ class Chooser(abc.ABC):
             x: The tensor, channels on its last axis.
         """
         return self._answer_widths([self._ask(choice) for choice in choices], np.asarray(index), x)
+
+    def kernel(self, name: str, sizes: Sequence[int] = (3, 5, 7), *, strides: int = 1) -> Apply:
+        """A depthwise convolution of one of several sizes, the middles of one another: a smaller kernel is a part.
+
+        Args:
+            name: The decision's name.
+            sizes: Heights and widths of the kernel, odd, rising.
+            strides: 1 or 2. Padding is alike on both sides.
+
+        Returns:
+            A function of a tensor. The option for size `k` is named `"k"`.
+        """
+        if not sizes or not all(size % 2 for size in sizes):
+            raise ValueError(
+                f"The kernel {name!r} must have odd sizes. Received: sizes={tuple(sizes)}. Give (3, 5, 7)."
+            )
+        choice = self._ask(_nested(name, {str(size): size for size in sizes}, least=1))
+        return lambda x: self._answer_kernel(choice, tuple(sizes), strides, x)
+
+    def repeat(self, name: str, block: Callable[[int], Apply], *, times: int = 1, at_least: int = 0) -> Apply:
+        """How often a residual block is repeated: `x = x + block(i)(x)`, for the first ones.
+
+        Args:
+            name: The decision's name.
+            block: From a number, from 0, to what is added, a function that keeps the shape. A batch normalization at
+                its end makes its gate cost nothing.
+            times: How often at most.
+            at_least: How often at least.
+
+        Returns:
+            A function of a tensor. The option for `n` times is named `"n"`.
+        """
+        counts = range(at_least, times + 1)
+        choice = _nested(name, {str(count): count for count in counts}, least=0)
+
+        def apply(x: Tensor) -> Tensor:
+            for number in range(times):
+                added = block(number)(x)
+                if number >= at_least:
+                    added = self.widths([choice], np.full(x.shape[-1], number - at_least + 1), added)
+                x = keras.layers.Add()([x, added])
+            return x
+
+        return apply
+
+    def squeeze_excite(self, name: str, sizes: Sequence[int]) -> Apply:
+        """Squeeze-and-excitation, `x * sigmoid(expand(relu(reduce(mean of x))))`, of one of several sizes, or none.
+
+        Args:
+            name: The decision's name.
+            sizes: Numbers of channels between the two products, rising; 0 is none at all.
+
+        Returns:
+            A function of pictures. The option for a size `n` is named `"n"`.
+
+        Reference: Hu, Shen, Sun, https://arxiv.org/abs/1709.01507.
+        """
+        choice = self._ask(_nested(name, {str(size): size for size in sizes}, least=0))
+        return lambda x: self._answer_squeeze_excite(choice, tuple(sizes), x)
 
     def _ask(self, choice: Choice) -> Choice:
         known = self.choices.setdefault(choice.name, choice)
@@ -133,6 +207,27 @@ class Chooser(abc.ABC):
     def _answer_widths(self, choices: list[Choice], index: np.ndarray, x: Tensor) -> Tensor:
         """The output of the question `widths` at `x`: all channels, unless overridden."""
         return x
+
+    def _answer_kernel(self, choice: Choice, sizes: tuple[int, ...], strides: int, x: Tensor) -> Tensor:
+        """The output of the question `kernel` at `x`: that of the largest, unless overridden."""
+        for layer in depthwise(sizes[-1], strides):
+            x = layer(x)
+        return x
+
+    def _answer_squeeze_excite(self, choice: Choice, sizes: tuple[int, ...], x: Tensor) -> Tensor:
+        """The output of the question `squeeze_excite` at `x`: that of the largest, unless overridden."""
+        return squeezed_and_excited(squeeze_excite(sizes[-1], x.shape[-1]), x) if sizes[-1] else x
+
+
+def _nested(name: str, sizes: Mapping[str, int], *, least: int) -> Choice:
+    """A choice of sizes."""
+    numbers = list(sizes.values())
+    rises = all(low < high for low, high in zip([least - 1, *numbers], numbers))
+    if not numbers or not rises or not all(isinstance(number, (int, np.integer)) for number in numbers):
+        raise ValueError(
+            f"The sizes of {name!r} must be integers that rise, from {least} on. Received: {numbers}. Sort them."
+        )
+    return Choice(name, tuple(sizes), nested=True)
 
 
 def as_layer(apply: Apply, x: Tensor) -> keras.layers.Layer:

@@ -9,7 +9,8 @@ import numpy as np
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser, Tensor
 from keras_dha.spaces.image_space import ImageSpace
-from keras_dha.spaces.operations import batch_norm, conv, depthwise
+from keras_dha.spaces.operations import batch_norm, conv
+from keras_dha.spaces.sized_layers import depthwise
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import keras
 
 from keras_dha.spaces.chooser import Apply, Tensor
+from keras_dha.spaces.sized_layers import depthwise
 
 Operation = Callable[[int, int, bool], Apply]
 
@@ -38,15 +39,6 @@ def conv(channels: int, kernel: int, strides: int = 1) -> list[keras.layers.Laye
 def relu_conv_bn(channels: int, kernel: int, strides: int = 1, affine: bool = True) -> keras.Sequential:
     """ReLU, convolution, batch normalization."""
     return keras.Sequential([keras.layers.ReLU(), *conv(channels, kernel, strides), batch_norm(affine)])
-
-
-def depthwise(kernel: int, strides: int = 1, dilation: int = 1) -> list[keras.layers.Layer]:
-    """A depthwise convolution without bias, padded alike on both sides."""
-    he_normal = keras.initializers.RandomNormal(stddev=2.0**0.5 / kernel)
-    options = {"use_bias": False, "dilation_rate": dilation, "depthwise_initializer": he_normal}
-    if strides == 1:
-        return [keras.layers.DepthwiseConv2D(kernel, padding="same", **options)]
-    return [keras.layers.ZeroPadding2D(kernel // 2), keras.layers.DepthwiseConv2D(kernel, strides, **options)]
 
 
 def sep_conv(channels: int, kernel: int, strides: int = 1, affine: bool = True) -> keras.Sequential:

@@ -89,12 +89,19 @@ class SearchSpace(abc.ABC):
             self._choices = tuple(chooser.choices.values())
         return self._choices
 
-    def blocks(self) -> tuple[tuple[str, ...], ...]:
+    def cost_blocks(self) -> tuple[tuple[str, ...], ...]:
         """Names of choices whose costs depend on each other, together; each alone, unless overridden.
 
         What a network costs is then a sum over blocks, each a function of the options of its choices.
         """
         return tuple((choice.name,) for choice in self.choices())
+
+    def block_model(self, block: Sequence[str], choose: Chooser) -> keras.Model | None:
+        """A block alone, on an input like the one that it has in the network; None where it cannot be told apart.
+
+        Costs of blocks are then known from small models; otherwise from differences of whole ones.
+        """
+        return None
 
     def without_closed(self, network: keras.Model) -> keras.Model:
         """A network of fixed decisions, without the channels that these have closed."""

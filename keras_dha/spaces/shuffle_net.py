@@ -9,7 +9,8 @@ import numpy as np
 from keras_dha.spaces.chooser import Chooser, OpFactory, Tensor
 from keras_dha.spaces.decisions import Decisions
 from keras_dha.spaces.image_space import ImageSpace
-from keras_dha.spaces.operations import batch_norm, conv, depthwise, shuffle_channels, split_channels
+from keras_dha.spaces.operations import batch_norm, conv, shuffle_channels, split_channels
+from keras_dha.spaces.sized_layers import depthwise
 
 SHUFFLE_NET_BLOCKS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "shuffle_xception")
 _WIDTHS = (1.0, 2.5, 5.0, 10.0)

@@ -73,3 +73,11 @@ def test_the_fewest_are_at_least_one_and_no_more_than_keep(at_least: int) -> Non
 def test_the_fewest_are_all_unless_said_otherwise() -> None:
     assert Choice("op", ("a", "b", "c"), keep=2).fewest == 2
     assert Choice("op", ("a", "b", "c"), keep=2, at_least=1).fewest == 1
+
+
+def test_a_nested_option_holds_those_before_it() -> None:
+    kernel = Choice("kernel", ("3", "5", "7"), nested=True)
+    assert kernel.parts([1]).tolist() == [True, True, False]
+    assert Choice("op", ("a", "b"), keep=1).parts([1]).tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"keep one, and exclude none. Received: keep=2"):
+        Choice("kernel", ("3", "5"), keep=2, nested=True)
