@@ -1,8 +1,10 @@
 """What one network costs."""
 
+import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_dha.channels import ChannelGraph
 
@@ -42,6 +44,15 @@ def parameters(model: keras.Model, *, exclude: Any = ()) -> int:
         ValueError: As `multiply_adds`.
     """
     return _cost(model, "parameters", exclude)
+
+
+def model_bytes(model: keras.Model) -> int:
+    """The bytes that a model's weights take, as they are stored.
+
+    Args:
+        model: A built model.
+    """
+    return sum(math.prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.weights)
 
 
 def _cost(model: keras.Model, kind: str, exclude: Any) -> int:

@@ -13,8 +13,10 @@ import keras_dha.penalties as folder
 from keras_dha.penalties import (
     ADMM,
     PENALTIES,
+    Budget,
     CostTarget,
     ExpectedCost,
+    LogCost,
     OpenChannels,
     PassiveAggressive,
     Penalty,
@@ -27,6 +29,7 @@ from keras_dha.spaces import Choice
 TEMPLATES = [ZeroOne(), Proximity(), Proximity(squared=True), ADMM(every=1), ADMM(squared=True)]
 TEMPLATES += [PassiveAggressive(), OpenChannels()]
 OF_COSTS = [CostTarget(max_multiply_adds=0.5), ExpectedCost()]  # tests/penalties/test_cost_target.py
+OF_COSTS += [Budget(max_parameters=0.5), LogCost(0.1)]  # tests/penalties/test_budget.py
 NODE = Choice("node/0", ("0/a", "0/b", "1/a", "1/b"), keep=1, groups=(0, 0, 1, 1))
 
 
