@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_dha.channels.atoms import Atoms
-from keras_dha.channels.calls import Call, calls, flattened
+from keras_dha.channels.calls import Call, calls, flattened, functional, is_model
 from keras_dha.channels.rule import Rule, Term
 from keras_dha.channels.rules import is_excluded, patterns_of, rule_of
 
@@ -64,13 +64,15 @@ class ChannelGraph:
 
     @classmethod
     def of(cls, model: keras.Model, exclude: Any = ()) -> "ChannelGraph":
-        """The graph of `flattened(model)`; layers to exclude are those of `model`, whatever they are called there.
+        """The graph of a model, flattened if there are models in it; layers to exclude are those of `model`.
 
         Args:
             model: A functional or `Sequential` model.
             exclude: As in the constructor.
         """
-        return cls(flattened(model), patterns_of(exclude, model))
+        plain = functional(model)
+        flat = flattened(plain) if any(map(is_model, plain.layers)) else plain  # a clone takes a while
+        return cls(flat, patterns_of(exclude, model))
 
     def _follow(self, call: Call) -> None:
         rule = rule_of(call, self.exclude)

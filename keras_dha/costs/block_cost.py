@@ -1,7 +1,7 @@
 """What the networks of a space cost, as a sum over blocks of choices."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -63,14 +63,18 @@ class BlockCost:
         blocks = blocks_of(space)
         base = {choice.name: choice.options[0] for block in blocks for choice in block}
         whole = float(cost(_network(space, base)))
+        known: dict[Hashable, np.ndarray] = {}
         tables = []
         for block in blocks:
             names, shape = [choice.name for choice in block], tuple(len(choice.options) for choice in block)
-            values = [
-                _of_block(space, base, names, combination, cost)
-                for combination in itertools.product(*(choice.options for choice in block))
-            ]
-            tables.append(np.array(values).reshape(shape))
+            key = space.block_key(names)
+            if key not in known:
+                values = [
+                    _of_block(space, base, names, combination, cost)
+                    for combination in itertools.product(*(choice.options for choice in block))
+                ]
+                known[key] = np.array(values).reshape(shape)
+            tables.append(known[key])
         return cls(space, tables, whole - sum(table.flat[0] for table in tables))
 
     @classmethod

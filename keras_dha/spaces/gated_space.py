@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dha.channels import ChannelGraph, Width, gate_places, with_gates
+from keras_dha.channels import ChannelGraph, Width, flattened, gate_places, with_gates
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser, Tensor
 from keras_dha.spaces.model_space import ModelSpace
@@ -63,7 +63,7 @@ class GatedSpace(ModelSpace):
 
     def build(self, choose: Chooser) -> keras.Model:
         """A functional clone, with the model's weights, and with gates in it. Images are floats there."""
-        graph = ChannelGraph.of(self.model, self.exclude)
+        graph = ChannelGraph(flattened(self.model), self.exclude)
         places = {id(tensor) for tensor in gate_places(graph)}
         of_number = {
             int(number): (i, position)

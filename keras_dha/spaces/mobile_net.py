@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import keras
@@ -147,6 +147,11 @@ class MobileNetSpace(ImageSpace):
         parts = ("repeat", "kernel", "expansion", "excitation")
         layers = [[f"layer_{number}_{part}" for part in parts] for number in range(len(self.widths) * self.repeats)]
         return tuple(tuple(name for name in layer if name in names) for layer in layers)
+
+    def block_key(self, block: Sequence[str]) -> Hashable:
+        """Layers of a stage behind the first two are like the second."""
+        number = int(block[0].split("_")[1])
+        return number - max(0, number % self.repeats - 1)
 
     def block_model(self, block: Sequence[str], choose: Chooser) -> keras.Model:
         """A layer alone."""

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -102,6 +102,10 @@ class SearchSpace(abc.ABC):
         Costs of blocks are then known from small models; otherwise from differences of whole ones.
         """
         return None
+
+    def block_key(self, block: Sequence[str]) -> Hashable:
+        """Equal for blocks that are alike in all but the names of their choices, and cost the same."""
+        return tuple(block)
 
     def without_closed(self, network: keras.Model) -> keras.Model:
         """A network of fixed decisions, without the channels that these have closed."""
