@@ -6,7 +6,7 @@ from pathlib import Path
 
 SPACES = ("nas_bench_201", "darts")
 # By their files, for --help, which must not load Keras; a test compares them with keras_dha.recipes.RECIPES.
-_FOLDER, _NO_METHODS = Path(__file__).parents[1] / "recipes", {"dnal", "recipe", "table", "tune"}
+_FOLDER, _NO_METHODS = Path(__file__).parents[1] / "recipes", {"dnal", "recipe", "single_path", "table", "tune"}
 RECIPES = tuple(sorted({name for _, name, _ in pkgutil.iter_modules([str(_FOLDER)])} - _NO_METHODS))
 CHANNELS = 16
 CELLS = {"nas_bench_201": 1, "darts": 5}
