@@ -13,6 +13,7 @@ CORE = {"keras", "numpy", "tensorflow"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a module is not called as its package is, up to - and _
 TENSORFLOW_FILES = (
     "architecture_step.py",
+    "costs/runtimes.py",
     "data/",
     "differentiated_model.py",
     "exports.py",
