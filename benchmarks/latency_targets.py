@@ -1,0 +1,269 @@
+"""Networks for a latency: searched in one fit, beside random, uniformly scaled and hand-weighted ones at equal epochs.
+
+    python benchmarks/latency_targets.py --data fashion_mnist cifar10 --out targets.jsonl
+    python benchmarks/latency_targets.py --methods weight --weights 0.003 0.01 0.03 0.1 0.3 --out targets.jsonl
+    python benchmarks/latency_targets.py --table targets.jsonl
+    python benchmarks/latency_targets.py --methods step --shares 1.0 --out steps.jsonl
+
+Latencies are those of LiteRT, one thread, one picture. `--latency FILE` is a table of the space, which is measured
+first where there is none. A share is of the slowest network's latency. Methods:
+
+- `largest`: that network.
+- `search`: the recipe `single_path` with the share as its bound, in one fit.
+- `random`: a random network of 95 to 100 per cent of that latency, by the table.
+- `uniform`: the largest network with all widths scaled by one factor, the largest whose measured latency is within it.
+- `weight`: the recipe with a weight of `log(latency)` that is given, without a bound.
+- `step`: no accuracy; what a step of the search costs beside one of the largest network, in time and memory.
+
+All have the same epochs, batches, optimizer and fall of the learning rate. Each found network is measured in turns with
+the largest one. Runs have one thread, on a core each; what `--out` has already is not run again.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from cores import run_on_cores, use_one_core
+from reference_data import load
+
+import keras_dha
+from keras_dha.costs import BlockCost, LatencyTable, milliseconds_of, multiply_adds, parameters
+from keras_dha.costs.covering import extreme_decisions, network
+from keras_dha.costs.network_parts import with_random_weights
+from keras_dha.spaces import Decisions, MobileNetSpace
+
+METHODS = ("largest", "search", "random", "uniform", "weight", "step")
+DATA = {"fashion_mnist": "fashion_mnist_small", "cifar10": "cifar10_12k"}
+CHANNELS, WIDTHS, BATCH = 4, (2.0, 4.0, 8.0), 64
+Arrays = dict[str, np.ndarray]
+
+
+def space_of(shape: tuple[int, ...], factor: float = 1.0) -> MobileNetSpace:
+    """The searched space, or one whose networks are so many times wider."""
+    channels = max(1, round(factor * CHANNELS))
+    widths = tuple(max(1, round(factor * CHANNELS * width)) / channels for width in WIDTHS)
+    sizes: dict[str, Any] = {"kernels": (3, 5), "expansions": (3, 6), "ratios": (0.0,), "repeats": 2}
+    return MobileNetSpace(shape, 10, channels=channels, widths=widths, **sizes)
+
+
+def arrays(name: str) -> Arrays:
+    """Pictures of mean 0 and deviation 1, and labels."""
+    data = dict(load(DATA[name]))
+    mean, std = data["x_train"].mean(), data["x_train"].std()
+    return data | {key: ((data[key] - mean) / std).astype("float32") for key in ("x_train", "x_test")}
+
+
+def largest(space: MobileNetSpace, table: LatencyTable | None = None) -> Decisions:
+    """The slowest network, by the table, or by multiply-adds."""
+    return extreme_decisions(space, table.predict if table else multiply_adds)[1]
+
+
+def fit(model: keras.Model, data: Arrays, arguments: argparse.Namespace) -> None:
+    """Trains a network as the recipe trains its own."""
+    recipe = keras_dha.recipes.single_path()
+    schedule, steps = recipe.schedule, -(-len(data["y_train"]) // BATCH) * arguments.epochs
+    optimizer = recipe.optimizer()
+    rate = float(optimizer.learning_rate)
+
+    def anneal(batch: int, logs: Any) -> None:
+        done["steps"] += 1
+        progress = keras.ops.convert_to_tensor(done["steps"] / steps, "float32")
+        optimizer.learning_rate = rate * float(schedule.learning_rate_factor(progress))
+
+    done = {"steps": 0}
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=anneal)
+    epochs = arguments.epochs
+    model.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[callback])
+
+
+def searched(space: MobileNetSpace, data: Arrays, recipe: Any, arguments: argparse.Namespace) -> keras_dha.SearchModel:
+    """A search, fitted."""
+    search = keras_dha.SearchModel(space, recipe, seed=arguments.seed)
+    search.compile()
+    search.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=arguments.epochs, verbose=0)
+    return search
+
+
+def randomly(space: MobileNetSpace, table: LatencyTable, target: float, seed: int) -> Decisions:
+    """The first random network that is as fast, and nearly as slow."""
+    cost = BlockCost.measure(space, table.predict)
+    for draw in range(200_000):
+        decisions = space.random_decisions(seed=1_000_000 * (seed + 1) + draw)
+        if 0.95 * target <= cost.of(decisions) <= target:
+            return decisions
+    raise RuntimeError(f"Some network of the space must have {target:.3g} ms. Received: none of 200,000.")
+
+
+def uniformly(shape: tuple[int, ...], share: float) -> keras.Model:
+    """The widest of the scaled networks that is fast enough, by bisection over measurements."""
+    whole = with_random_weights(network(space_of(shape), largest(space_of(shape))))
+    found: dict[tuple[Any, ...], MobileNetSpace] = {}
+    for factor in np.arange(0.1, 1.0, 0.01):
+        space = space_of(shape, factor)
+        found.setdefault((space.channels, space.widths), space)
+    spaces = list(found.values())
+    low, high = 0, len(spaces)
+    while high - low > 1:
+        middle = (low + high) // 2
+        other = with_random_weights(network(spaces[middle], largest(spaces[middle])))
+        own, all_of_it = (timing.ms for timing in milliseconds_of([other, whole], runtime="litert"))
+        low, high = (middle, high) if own <= share * all_of_it else (low, middle)
+    return network(spaces[low], largest(spaces[low]))
+
+
+def run(data_name: str, method: str, share: float, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One method, its accuracy on the test part, and its measured latency."""
+    data, table = arrays(data_name), LatencyTable.load(arguments.latency[0])
+    shape = data["x_train"].shape[1:]
+    space = space_of(shape)
+    target = share * table.largest(space)
+    keras.utils.set_random_seed(arguments.seed)
+    began = time.monotonic()
+    decisions: Any = None
+    if method in ("search", "weight"):
+        bound = {"max_latency_ms": target} if method == "search" else {"weight": share}
+        search = searched(space, data, keras_dha.recipes.single_path(**bound, table=table), arguments)
+        model, decisions = search.derive(), search.decisions()
+    else:
+        if method == "uniform":
+            model = uniformly(shape, share)
+        else:
+            decisions = (
+                largest(space, table) if method == "largest" else randomly(space, table, target, arguments.seed)
+            )
+            model = network(space, decisions)
+        began = time.monotonic()
+        fit(model, data, arguments)
+    seconds = time.monotonic() - began
+    logits = model.predict(data["x_test"], batch_size=500, verbose=0)
+    whole = with_random_weights(network(space, largest(space, table)))
+    own, most = (timing.ms for timing in milliseconds_of([model, whole], runtime="litert"))
+    found = {"data": data_name, "method": method, "share": share, "seed": arguments.seed, "epochs": arguments.epochs}
+    found |= {"accuracy": float((logits.argmax(axis=1) == data["y_test"].ravel()).mean()), "ms": own, "largest": most}
+    found |= {"parameters": parameters(model), "multiply_adds": multiply_adds(model), "seconds": seconds}
+    return found | {"decisions": decisions and {name: list(kept) for name, kept in decisions.items()}}
+
+
+def step(data_name: str, share: float, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of a step and peak memory: of the search if the share is 0, of the largest network if it is 1."""
+    data = arrays(data_name)
+    data = {key: data[key][: BATCH * 20] for key in ("x_train", "y_train")}
+    space = space_of(data["x_train"].shape[1:])
+    keras.utils.set_random_seed(arguments.seed)
+    times: list[float] = []
+    recipe = keras_dha.recipes.single_path(max_multiply_adds=0.5)
+    model: Any
+    if share:
+        model = network(space, largest(space))
+        model.compile(recipe.optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    else:
+        model = keras_dha.SearchModel(space, recipe, seed=arguments.seed)
+        model.compile()
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: times.append(time.monotonic()))
+    epochs = 6  # of which the search has the first half, and without thresholds the first fifth
+    model.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[callback])
+    each = np.diff(times)[25:55]
+    found = {"data": data_name, "method": "step", "share": share, "seed": arguments.seed}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found | {"step": float(np.median(each)), "peak_mib": peak}
+
+
+def table_of(lines: list[dict[str, Any]]) -> str:
+    """Means over seeds, as Markdown."""
+    rows = ["| data | method | asked | measured latency, to the largest's | multiply-adds | mean test accuracy | runs |"]
+    rows.append("|---" * 7 + "|")
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for line in lines:
+        groups.setdefault((line["data"], line["method"], -line["share"]), []).append(line)
+    for (data, method, share), mine in sorted(groups.items()):
+        mean = statistics.mean(line["accuracy"] for line in mine)
+        each = ", ".join(f"{line['accuracy']:.4f}" for line in mine)
+        parts = ", ".join(f"{line['ms'] / line['largest']:.3f}" for line in mine)
+        costs = statistics.mean(line["multiply_adds"] for line in mine) / 1e6
+        rows.append(f"| {data} | {method} | {-share:g} | {parts} | {costs:.2f} M | {mean:.4f} | {each} |")
+    return "\n".join(rows)
+
+
+def table_of_steps(lines: list[dict[str, Any]]) -> str:
+    """Ratios of the search to the largest network, of medians."""
+    found = []
+    for key in ("step", "peak_mib"):
+        own, whole = (statistics.median(x[key] for x in lines if x["share"] == share) for share in (0.0, 1.0))
+        found.append(f"{key}: search {own:.4g}, largest {whole:.4g}, ratio {own / whole:.3f}")
+    return "\n".join(found)
+
+
+def main() -> None:
+    """Runs what was asked for, each in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=["fashion_mnist"], choices=list(DATA))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS[:4]), choices=METHODS)
+    parser.add_argument("--shares", nargs="+", type=float, default=[0.4, 0.6, 0.8], help="of the largest's latency")
+    parser.add_argument("--weights", nargs="+", type=float, default=[0.003, 0.01, 0.03, 0.1, 0.3])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--latency", nargs="+", help="tables of milliseconds, one for each of --data")
+    parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--out", default="latency_targets.jsonl")
+    parser.add_argument("--table", metavar="FILE")
+    parser.add_argument("--here", action="store_true", help="one run, in this process")
+    arguments = parser.parse_args()
+    latency = arguments.latency or [f"latency_{data}.json" for data in arguments.data]
+    if arguments.table:
+        lines = [json.loads(line) for line in Path(arguments.table).read_text().splitlines()]
+        steps = [line for line in lines if line["method"] == "step"]
+        print(table_of([line for line in lines if line["method"] != "step"]))
+        print(table_of_steps(steps) if steps else "")
+    elif arguments.here:
+        use_one_core()
+        arguments.seed = arguments.seeds[0]
+        data, method, share = arguments.data[0], arguments.methods[0], arguments.shares[0]
+        found = step(data, share, arguments) if method == "step" else run(data, method, share, arguments)
+        with Path(arguments.out).open("a") as file:
+            file.write(json.dumps(found) + "\n")
+        print(json.dumps(found), flush=True)
+    else:
+        measure(arguments.data, latency)
+        run_on_cores(commands(arguments, dict(zip(arguments.data, latency))), arguments.cores)
+
+
+def measure(names: list[str], paths: list[str]) -> None:
+    """Tables that are not there yet."""
+    for name, path in zip(names, paths):
+        if not Path(path).exists():
+            shape = arrays(name)["x_train"].shape[1:]
+            LatencyTable.measure(space_of(shape), progress=lambda text: print(text, flush=True)).save(path)
+
+
+def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[list[str]]:
+    """Those of the runs that are not in the file yet."""
+    own = {"largest": [1.0], "weight": arguments.weights, "step": [0.0, 1.0]}
+    runs = [
+        (data, method, share, seed)
+        for data in arguments.data
+        for seed in arguments.seeds
+        for method in arguments.methods
+        for share in own.get(method, arguments.shares)
+    ]
+    path = Path(arguments.out)
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    there = {tuple(line[key] for key in ("data", "method", "share", "seed")) for line in lines}
+    common = [sys.executable, __file__, "--here", f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
+    return [
+        [*common, "--data", data, "--methods", method, f"--shares={share}", f"--seeds={seed}"]
+        + [f"--latency={latency[data]}"]
+        for data, method, share, seed in runs
+        if (data, method, share, seed) not in there
+    ]
+
+
+if __name__ == "__main__":
+    main()
