@@ -136,9 +136,7 @@ def run(data_name: str, method: str, share: float, arguments: argparse.Namespace
         if method == "uniform":
             model = uniformly(shape, share)
         else:
-            decisions = (
-                largest(space, table) if method == "largest" else randomly(space, table, target, arguments.seed)
-            )
+            decisions = largest(space, table) if method == "largest" else randomly(space, table, target, arguments.seed)
             model = network(space, decisions)
         began = time.monotonic()
         fit(model, data, arguments)
@@ -178,7 +176,9 @@ def step(data_name: str, share: float, arguments: argparse.Namespace) -> dict[st
 
 def table_of(lines: list[dict[str, Any]]) -> str:
     """Means over seeds, as Markdown."""
-    rows = ["| data | method | asked | measured latency, to the largest's | multiply-adds | mean test accuracy | runs |"]
+    rows = [
+        "| data | method | asked | measured latency, to the largest's | multiply-adds | mean test accuracy | runs |"
+    ]
     rows.append("|---" * 7 + "|")
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for line in lines:
@@ -258,9 +258,9 @@ def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[lis
     there = {tuple(line[key] for key in ("data", "method", "share", "seed")) for line in lines}
     common = [sys.executable, __file__, "--here", f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
     return [
-        [*common, "--data", data, "--methods", method, f"--shares={share}", f"--seeds={seed}"]
-        + [f"--latency={latency[data]}"]
+        [*common, f"--data={data}", f"--methods={method}", f"--shares={share}", f"--seeds={seed}", f"--latency={path}"]
         for data, method, share, seed in runs
+        for path in [latency[data]]
         if (data, method, share, seed) not in there
     ]
 
