@@ -1,4 +1,4 @@
-"""The command line: `keras-dha search`, `report` and `export`.
+"""The command line: `keras-dha search`, `report`, `export` and `latency`.
 
 Keras and TensorFlow are imported by the commands, not by `--help`.
 """
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from keras_dha import __version__
 from keras_dha.commands import CommandError, SearchOptions
-from keras_dha.commands.defaults import CELLS, CHANNELS, RECIPES, SPACES
+from keras_dha.commands.defaults import CELLS, CHANNELS, MEASURED_SPACES, RECIPES, SPACES
 
 BAD_INPUT, INTERRUPTED = 2, 130
 FORMATS = ("saved_model", "litert", "onnx")
+RUNTIMES = ("litert", "saved_model")
 _EXAMPLE = "example: keras-dha search --data digits --out runs/digits"
 
 
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("run", metavar="RUN", help="the --out folder of a search that ended")
     export.add_argument("--format", choices=FORMATS, default="saved_model", help="default: %(default)s")
     export.add_argument("--to", metavar="PATH", help="where to write; default: in RUN")
+    _add_latency(commands)
     return top
 
 
@@ -77,6 +79,27 @@ def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     search.add_argument("--flip", action=argparse.BooleanOptionalAction, help=flip)
     search.add_argument("--resume", action="store_true", help="go on with the unfinished search in --out")
     search.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_latency(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    latency = commands.add_parser("latency", help="measure a table of milliseconds of a space on this machine")
+    latency.add_argument("--space", choices=MEASURED_SPACES, required=True, help="which networks")
+    latency.add_argument("--out", metavar="FILE", required=True, help="a new file, TABLE.json")
+    latency.add_argument("--runtime", choices=RUNTIMES, default="litert", help="default: %(default)s")
+    shape = ("HEIGHT", "WIDTH", "CHANNELS")
+    latency.add_argument(
+        "--input-shape",
+        type=_count,
+        nargs=3,
+        metavar=shape,
+        default=[32, 32, 3],
+        help="of a picture; default: 32 32 3",
+    )
+    latency.add_argument("--classes", type=_count, metavar="N", default=10, help="default: %(default)s")
+    latency.add_argument("--channels", type=_count, metavar="N", help=f"of the space; default: {CHANNELS}")
+    cells = "as in search; in mobile_net most layers of a stage, default: " + str(CELLS["mobile_net"])
+    latency.add_argument("--cells", type=_count, metavar="N", help=cells)
+    latency.add_argument("--quiet", action="store_true", help="no word on how far it is")
 
 
 def _search(given: argparse.Namespace) -> str:
@@ -113,6 +136,12 @@ def _export(given: argparse.Namespace) -> str:
         ) from error
 
 
+def _latency(given: argparse.Namespace) -> str:
+    from keras_dha.commands.latency import latency
+
+    return latency(**{name: value for name, value in vars(given).items() if name != "command"})
+
+
 def _interrupted(given: argparse.Namespace) -> str:
     """What to say on Ctrl-C while the command has nothing of its own to say."""
     if given.command != "search":
@@ -122,7 +151,7 @@ def _interrupted(given: argparse.Namespace) -> str:
     return "Interrupted before training began; nothing was written."
 
 
-_COMMANDS = {"search": _search, "report": _report, "export": _export}
+_COMMANDS = {"search": _search, "report": _report, "export": _export, "latency": _latency}
 
 
 def _count(text: str) -> int:

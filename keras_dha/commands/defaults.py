@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SPACES = ("nas_bench_201", "darts")
+MEASURED_SPACES = (*SPACES, "mobile_net")  # whose latency can be measured
 # By their files, for --help, which must not load Keras; a test compares them with keras_dha.recipes.RECIPES.
 _FOLDER, _NO_METHODS = Path(__file__).parents[1] / "recipes", {"dnal", "recipe", "single_path", "table", "tune"}
 RECIPES = tuple(sorted({name for _, name, _ in pkgutil.iter_modules([str(_FOLDER)])} - _NO_METHODS))
 CHANNELS = 16
-CELLS = {"nas_bench_201": 1, "darts": 5}
+CELLS = {"nas_bench_201": 1, "darts": 5, "mobile_net": 4}
 
 # (largest side in pixels, largest number of examples) -> settings; the first line that fits the data is taken.
 _BY_SIZE = {
