@@ -88,7 +88,8 @@ class LatencyTable:
         """A table of all parts that networks of the space have, measured on this machine, and fitted to whole networks.
 
         Parts are those of networks that together have each combination of options of each of `space.cost_blocks()`,
-        and each option of choices that keep several. Ten whole networks are measured, too: eight random ones, and those
+        and each option of choices that keep several; and the scaling of pictures that stands first in what
+        `SearchModel.derive` returns. Ten whole networks are measured, too: eight random ones, and those
         that are the fastest and the slowest by parts.
 
         Args:
@@ -106,7 +107,7 @@ class LatencyTable:
         covering = [parts(network(space, decisions)) for decisions in networks_with_all_options(space, seed)]
         chosen = [space.random_decisions(seed=1000 * seed + number) for number in range(8)]
         wholes = [network(space, decisions) for decisions in chosen]
-        wanted = _with_pieces([part for found in [*covering, *map(parts, wholes)] for part in found])
+        wanted = _with_pieces([part for found in [*covering, *map(parts, wholes), *_scalings(space)] for part in found])
         tell(f"{len(wanted)} parts of {len(covering) + len(wholes)} networks are to be measured in {runtime}")
         idle, *found = milliseconds_of([_idle(), *(part.model() for part in wanted.values())], runtime=runtime)
         entries = {key: _beside(timing, idle) for key, timing in zip(wanted, found)}
@@ -246,6 +247,15 @@ def _with_pieces(found: Sequence[Part]) -> dict[str, Part]:
     pieces = [piece for part in found for piece in part.split()]
     by_itself = {part.key for part in found} & {piece.key for part in found for piece in part.split()[1:]}
     return {part.key: part for part in [*found, *(pieces if by_itself else ())]}
+
+
+def _scalings(space: SearchSpace) -> list[list[Part]]:
+    """What a search puts before networks of pictures: numbers for each channel, which may be 1 and 0."""
+    if len(space.input_shape) != 3:
+        return []
+    channels = space.input_shape[-1]
+    layers = [keras.layers.Rescaling([a] * channels, [b] * channels) for a, b in ((0.5, 0.25), (1.0, 0.0))]
+    return [parts(keras.Sequential([keras.Input(space.input_shape), layer])) for layer in layers]
 
 
 def _beside(timing: Timing, idle: Timing) -> Timing:
