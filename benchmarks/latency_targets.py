@@ -10,6 +10,7 @@ first where there is none. A share is of the slowest network's latency. Methods:
 
 - `largest`: that network.
 - `search`: the recipe `single_path` with the share as its bound, in one fit.
+- `retrained`: what `search` found with this share and seed, which must be in `--out`, with weights trained anew.
 - `random`: a random network of 95 to 100 per cent of that latency, by the table.
 - `uniform`: the largest network with all widths scaled by one factor, the largest whose measured latency is within it.
 - `weight`: the recipe with a weight of `log(latency)` that is given, without a bound.
@@ -39,7 +40,7 @@ from keras_dha.costs.covering import extreme_decisions, network
 from keras_dha.costs.network_parts import with_random_weights
 from keras_dha.spaces import Decisions, MobileNetSpace
 
-METHODS = ("largest", "search", "random", "uniform", "weight", "step")
+METHODS = ("largest", "search", "random", "uniform", "retrained", "weight", "step")
 DATA = {"fashion_mnist": "fashion_mnist_small", "cifar10": "cifar10_12k"}
 CHANNELS, WIDTHS, BATCH = 4, (2.0, 4.0, 8.0), 64
 Arrays = dict[str, np.ndarray]
@@ -102,6 +103,20 @@ def randomly(space: MobileNetSpace, table: LatencyTable, target: float, seed: in
     raise RuntimeError(f"Some network of the space must have {target:.3g} ms. Received: none of 200,000.")
 
 
+def found_before(data_name: str, share: float, arguments: argparse.Namespace) -> Decisions:
+    """What the search of these settings decided."""
+    wanted = {"data": data_name, "method": "search", "share": share, "seed": arguments.seed}
+    for line in lines_of(arguments.out):
+        if all(line[key] == value for key, value in wanted.items()):
+            return Decisions(line["decisions"])
+    raise RuntimeError(f"{arguments.out} must hold the search that is to be trained again. Received: none of {wanted}.")
+
+
+def lines_of(path: str) -> list[dict[str, Any]]:
+    """What a file has already."""
+    return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
+
+
 def uniformly(shape: tuple[int, ...], share: float) -> keras.Model:
     """The widest of the scaled networks that is fast enough, by bisection over measurements."""
     whole = with_random_weights(network(space_of(shape), largest(space_of(shape))))
@@ -136,7 +151,12 @@ def run(data_name: str, method: str, share: float, arguments: argparse.Namespace
         if method == "uniform":
             model = uniformly(shape, share)
         else:
-            decisions = largest(space, table) if method == "largest" else randomly(space, table, target, arguments.seed)
+            makers = {
+                "largest": lambda: largest(space, table),
+                "random": lambda: randomly(space, table, target, arguments.seed),
+                "retrained": lambda: found_before(data_name, share, arguments),
+            }
+            decisions = makers[method]()
             model = network(space, decisions)
         began = time.monotonic()
         fit(model, data, arguments)
@@ -218,7 +238,7 @@ def main() -> None:
     arguments = parser.parse_args()
     latency = arguments.latency or [f"latency_{data}.json" for data in arguments.data]
     if arguments.table:
-        lines = [json.loads(line) for line in Path(arguments.table).read_text().splitlines()]
+        lines = lines_of(arguments.table)
         steps = [line for line in lines if line["method"] == "step"]
         print(table_of([line for line in lines if line["method"] != "step"]))
         print(table_of_steps(steps) if steps else "")
@@ -253,9 +273,7 @@ def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[lis
         for method in arguments.methods
         for share in own.get(method, arguments.shares)
     ]
-    path = Path(arguments.out)
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    there = {tuple(line[key] for key in ("data", "method", "share", "seed")) for line in lines}
+    there = {tuple(line[key] for key in ("data", "method", "share", "seed")) for line in lines_of(arguments.out)}
     common = [sys.executable, __file__, "--here", f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
     return [
         [*common, f"--data={data}", f"--methods={method}", f"--shares={share}", f"--seeds={seed}", f"--latency={path}"]
