@@ -1,20 +1,23 @@
-"""The command line: `keras-dha search`, `report`, `export` and `latency`.
+"""The command line: `keras-dha search`, `pareto`, `latency`, `report` and `export`.
 
 Keras and TensorFlow are imported by the commands, not by `--help`.
 """
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from keras_dha import __version__
 from keras_dha.commands import CommandError, SearchOptions
-from keras_dha.commands.defaults import CELLS, CHANNELS, MEASURED_SPACES, RECIPES, SPACES
+from keras_dha.commands.defaults import CELLS, CHANNELS, RECIPES, SPACES
 
 BAD_INPUT, INTERRUPTED = 2, 130
 FORMATS = ("saved_model", "litert", "onnx")
 RUNTIMES = ("litert", "saved_model")
+COSTS = ("latency_ms", "multiply_adds", "parameters", "model_bytes")
 _EXAMPLE = "example: keras-dha search --data digits --out runs/digits"
 
 
@@ -52,67 +55,105 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"keras-dha {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_search(commands)
+    _add_pareto(commands)
+    _add_latency(commands)
     report = commands.add_parser("report", help="draw report.html of a finished run again")
-    report.add_argument("run", metavar="RUN", help="the --out folder of a search that ended")
+    report.add_argument("run", metavar="RUN", help="the --out folder of a search, or of a Pareto set, that ended")
     export = commands.add_parser("export", help="write the model of a finished run in another format")
     export.add_argument("run", metavar="RUN", help="the --out folder of a search that ended")
     export.add_argument("--format", choices=FORMATS, default="saved_model", help="default: %(default)s")
     export.add_argument("--to", metavar="PATH", help="where to write; default: in RUN")
-    _add_latency(commands)
     return top
 
 
 def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     search = commands.add_parser("search", help="search, train, and write the model with its report", epilog=_EXAMPLE)
-    search.add_argument("--data", metavar="DATA", help="digits, npz:FILE, dir:FOLDER or tfds:NAME")
-    search.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for the results")
-    search.add_argument("--space", choices=SPACES, help="which networks; default: nas_bench_201")
-    search.add_argument("--channels", type=_count, metavar="N", help=f"channels of the first cell; default: {CHANNELS}")
-    cells = f"number of cells; default: {CELLS['darts']} in darts, {CELLS['nas_bench_201']} a stage in nas_bench_201"
-    search.add_argument("--cells", type=_count, metavar="N", help=cells)
-    search.add_argument("--recipe", metavar="NAME", help=f"the method, one of {', '.join(RECIPES)}; default: dha")
-    search.add_argument("--epochs", type=_count, metavar="N", help="of search and settling; default: by the data")
-    search.add_argument("--time-budget", type=_seconds, metavar="SECONDS", help="bounds search and settling")
-    search.add_argument("--batch-size", type=_count, metavar="N", help="default: by the data")
-    search.add_argument("--seed", type=_natural, metavar="N", help="makes a run repeatable; default: 0")
+    _add_common(search)
+    search.add_argument(
+        "--space", choices=SPACES, help="which networks; default: nas_bench_201, or mobile_net if bound"
+    )
+    recipes = f"the method, one of {', '.join(RECIPES)}; default: dha, or single_path in mobile_net"
+    search.add_argument("--recipe", metavar="NAME", help=recipes)
     flip = "training images may be mirrored left to right, by a recipe that augments, such as dha; default: no"
     search.add_argument("--flip", action=argparse.BooleanOptionalAction, help=flip)
-    search.add_argument("--resume", action="store_true", help="go on with the unfinished search in --out")
-    search.add_argument("--quiet", action="store_true", help="no progress bar")
+    search.add_argument("--max-latency-ms", type=_positive, metavar="MS", help="bounds the model, by --table")
+    search.add_argument("--max-multiply-adds", type=_positive, metavar="N", help="or a share of the largest's, up to 1")
+    search.add_argument("--max-parameters", type=_positive, metavar="N", help="likewise")
+    search.add_argument("--max-model-bytes", type=_positive, metavar="N", help="likewise, of the weights")
+    search.add_argument("--table", metavar="FILE", help="of milliseconds, from keras-dha latency")
+
+
+def _add_pareto(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    told = "search in mobile_net once for each of several bounds, and draw what accuracy costs"
+    pareto = commands.add_parser("pareto", help=told)
+    _add_common(pareto)
+    pareto.add_argument("--cost", choices=COSTS, default="latency_ms", help="what is bound; default: %(default)s")
+    shares = "of the largest network's cost, each in (0, 1]; default: 0.4 0.6 0.8 1"
+    pareto.add_argument("--shares", type=_positive, nargs="+", metavar="S", default=[0.4, 0.6, 0.8, 1.0], help=shares)
+    table = "of milliseconds, from keras-dha latency; default: measured first, where latency is bound"
+    pareto.add_argument("--table", metavar="FILE", help=table)
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    """What each command that trains takes."""
+    command.add_argument("--data", metavar="DATA", help="digits, npz:FILE, dir:FOLDER or tfds:NAME")
+    command.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for the results")
+    _add_sizes(command)
+    command.add_argument("--epochs", type=_count, metavar="N", help="of search and settling; default: by the data")
+    command.add_argument("--time-budget", type=_seconds, metavar="SECONDS", help="bounds search and settling")
+    command.add_argument("--batch-size", type=_count, metavar="N", help="default: by the data")
+    command.add_argument("--seed", type=_natural, metavar="N", help="makes a run repeatable; default: 0")
+    command.add_argument("--resume", action="store_true", help="go on with what is unfinished in --out")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_sizes(command: argparse.ArgumentParser) -> None:
+    """How large the networks are."""
+    usual, small = CHANNELS["darts"], CHANNELS["mobile_net"]
+    channels = f"channels of the first cell; default: {usual}, {small} in mobile_net"
+    command.add_argument("--channels", type=_count, metavar="N", help=channels)
+    cells = (
+        f"number of cells; default: {CELLS['darts']} in darts, {CELLS['nas_bench_201']} a stage in nas_bench_201; most "
+        f"layers of a stage in mobile_net, default: {CELLS['mobile_net']}"
+    )
+    command.add_argument("--cells", type=_count, metavar="N", help=cells)
 
 
 def _add_latency(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     latency = commands.add_parser("latency", help="measure a table of milliseconds of a space on this machine")
-    latency.add_argument("--space", choices=MEASURED_SPACES, required=True, help="which networks")
+    latency.add_argument("--space", choices=SPACES, required=True, help="which networks")
     latency.add_argument("--out", metavar="FILE", required=True, help="a new file, TABLE.json")
     latency.add_argument("--runtime", choices=RUNTIMES, default="litert", help="default: %(default)s")
-    shape = ("HEIGHT", "WIDTH", "CHANNELS")
-    latency.add_argument(
-        "--input-shape",
-        type=_count,
-        nargs=3,
-        metavar=shape,
-        default=[32, 32, 3],
-        help="of a picture; default: 32 32 3",
-    )
+    shape: dict[str, Any] = {"metavar": ("HEIGHT", "WIDTH", "CHANNELS"), "default": [32, 32, 3]}
+    latency.add_argument("--input-shape", type=_count, nargs=3, help="of a picture; default: 32 32 3", **shape)
     latency.add_argument("--classes", type=_count, metavar="N", default=10, help="default: %(default)s")
-    latency.add_argument("--channels", type=_count, metavar="N", help=f"of the space; default: {CHANNELS}")
-    cells = "as in search; in mobile_net most layers of a stage, default: " + str(CELLS["mobile_net"])
-    latency.add_argument("--cells", type=_count, metavar="N", help=cells)
+    _add_sizes(latency)
     latency.add_argument("--quiet", action="store_true", help="no word on how far it is")
 
 
 def _search(given: argparse.Namespace) -> str:
-    own = ("command", "out", "resume", "quiet")
-    options = SearchOptions(**{name: value for name, value in vars(given).items() if name not in own})
-    # Before the slow imports: what is plainly wrong is said at once.
-    if options.data is None and not given.resume:
-        raise CommandError(
-            "A new search must be given --data. Received: no --data. Give digits, npz:FILE, dir:FOLDER or tfds:NAME."
-        )
+    options = _options(given)
     from keras_dha.commands.search import search
 
     return search(options, given.out, resume=given.resume, quiet=given.quiet)
+
+
+def _pareto(given: argparse.Namespace) -> str:
+    options = _options(given)
+    from keras_dha.commands.pareto import pareto
+
+    own = {name: getattr(given, name) for name in ("cost", "shares", "resume", "quiet")}
+    return pareto(options, given.out, **own)
+
+
+def _options(given: argparse.Namespace) -> SearchOptions:
+    """What the user said of a search; what is plainly wrong is said before the slow imports."""
+    if given.data is None and not given.resume:
+        raise CommandError(
+            "A new search must be given --data. Received: no --data. Give digits, npz:FILE, dir:FOLDER or tfds:NAME."
+        )
+    names = [field.name for field in dataclasses.fields(SearchOptions)]
+    return SearchOptions(**{name: value for name, value in vars(given).items() if name in names})
 
 
 def _report(given: argparse.Namespace) -> str:
@@ -144,14 +185,14 @@ def _latency(given: argparse.Namespace) -> str:
 
 def _interrupted(given: argparse.Namespace) -> str:
     """What to say on Ctrl-C while the command has nothing of its own to say."""
-    if given.command != "search":
+    if given.command not in ("search", "pareto"):
         return "Interrupted. To do it after all, give the same command again."
     if given.resume:
         return "Interrupted before training went on; what was kept still is. To go on, give the same command again."
     return "Interrupted before training began; nothing was written."
 
 
-_COMMANDS = {"search": _search, "report": _report, "export": _export, "latency": _latency}
+_COMMANDS = {"search": _search, "pareto": _pareto, "latency": _latency, "report": _report, "export": _export}
 
 
 def _count(text: str) -> int:
@@ -160,6 +201,10 @@ def _count(text: str) -> int:
 
 def _natural(text: str) -> int:
     return int(_number(text, int, 0, "a whole number, 0 or more"))
+
+
+def _positive(text: str) -> float:
+    return _number(text, float, 1e-12, "a number above 0")
 
 
 def _seconds(text: str) -> float:

@@ -4,13 +4,12 @@ import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 
-SPACES = ("nas_bench_201", "darts")
-MEASURED_SPACES = (*SPACES, "mobile_net")  # whose latency can be measured
+SPACES = ("nas_bench_201", "darts", "mobile_net")
 # By their files, for --help, which must not load Keras; a test compares them with keras_dha.recipes.RECIPES.
-_FOLDER, _NO_METHODS = Path(__file__).parents[1] / "recipes", {"dnal", "recipe", "single_path", "table", "tune"}
+_FOLDER, _NO_METHODS = Path(__file__).parents[1] / "recipes", {"dnal", "recipe", "table", "tune"}
 RECIPES = tuple(sorted({name for _, name, _ in pkgutil.iter_modules([str(_FOLDER)])} - _NO_METHODS))
-CHANNELS = 16
-CELLS = {"nas_bench_201": 1, "darts": 5, "mobile_net": 4}
+CHANNELS = {"nas_bench_201": 16, "darts": 16, "mobile_net": 8}
+CELLS = {"nas_bench_201": 1, "darts": 5, "mobile_net": 2}
 
 # (largest side in pixels, largest number of examples) -> settings; the first line that fits the data is taken.
 _BY_SIZE = {
@@ -30,11 +29,11 @@ def defaults_for(shape: Sequence[int], num_examples: int, space: str = "nas_benc
         space: One of `SPACES`.
 
     Returns:
-        `channels` of the first cell, `cells` (of each stage in `nas_bench_201`), `epochs`, and `batch_size`, which is
-        at most a quarter of the examples.
+        `channels` of the first cell, `cells` (of each stage in `nas_bench_201`; in `mobile_net` most layers of one),
+        `epochs`, and `batch_size`, which is at most a quarter of the examples.
     """
     side = max(shape[:2])
     fitting = (line for (most, many), line in _BY_SIZE.items() if side <= most and num_examples <= many)
     chosen = next(fitting, _LARGE)
     batch_size = max(1, min(chosen["batch_size"], num_examples // 4))
-    return {**chosen, "batch_size": batch_size, "channels": CHANNELS, "cells": CELLS[space]}
+    return {**chosen, "batch_size": batch_size, "channels": CHANNELS[space], "cells": CELLS[space]}

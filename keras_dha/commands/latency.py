@@ -4,19 +4,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from keras_dha import spaces
 from keras_dha.commands.defaults import CELLS, CHANNELS
 from keras_dha.commands.errors import CommandError, bad_input
 from keras_dha.commands.run_folder import obstacle_to
+from keras_dha.commands.space import COUNTED, make_space
 from keras_dha.costs import LatencyTable
-
-_KINDS: dict[str, tuple[Any, str]] = {
-    "nas_bench_201": (spaces.NASBench201Space, "cells_per_stage"),
-    "darts": (spaces.DARTSSpace, "cells"),
-    "mobile_net": (spaces.MobileNetSpace, "repeats"),
-}
 
 
 def latency(
@@ -61,22 +54,22 @@ def latency(
             f"The table must be written into a folder, by somebody who may. Received: {target}, but {obstacle} cannot "
             "be written to. Give another name by --out."
         )
-    kind, counted = _KINDS[space]
-    count = CELLS[space] if cells is None else cells
+    channels, cells = channels or CHANNELS[space], cells or CELLS[space]
     with bad_input():
-        measured = kind(tuple(input_shape), classes, channels=channels or CHANNELS, **{counted: count})
-        table = LatencyTable.measure(measured, runtime=runtime, progress=None if quiet else _tell)
+        measured = make_space(space, input_shape, classes, channels=channels, cells=cells)
+        table = LatencyTable.measure(measured, runtime=runtime, progress=None if quiet else tell)
         slowest = table.largest(measured)
         target.parent.mkdir(parents=True, exist_ok=True)
         table.save(target)
-    call = ", ".join([str(tuple(input_shape)), str(classes), f"channels={channels or CHANNELS}", f"{counted}={count}"])
+    call = ", ".join([str(tuple(input_shape)), str(classes), f"channels={channels}", f"{COUNTED[space]}={cells}"])
     return (
         f"{len(table.entries)} parts measured in {runtime}; predictions differ from whole networks by "
         f"{table.median_error:.1%} in the median.\n"
-        f"The slowest network of {kind.__name__}({call}) takes {slowest:.3g} ms.\n"
+        f"The slowest network of {type(measured).__name__}({call}) takes {slowest:.3g} ms.\n"
         f"Written: {target}"
     )
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """How far it is, for people."""
     print(text, file=sys.stderr, flush=True)

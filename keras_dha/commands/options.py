@@ -16,15 +16,20 @@ class SearchOptions:
 
     Args:
         data: `digits`, `npz:FILE`, `dir:FOLDER` or `tfds:NAME`.
-        space: `nas_bench_201` or `darts`.
+        space: `nas_bench_201`, `darts` or `mobile_net`.
         channels: Channels of the first cell.
-        cells: Number of cells; in `nas_bench_201` of each stage.
-        recipe: A name of `keras_dha.recipes.RECIPES`.
+        cells: Number of cells; in `nas_bench_201` of each stage; in `mobile_net` most layers of a stage.
+        recipe: A name of `keras_dha.recipes.RECIPES`, or `single_path`.
         epochs: Epochs of search and settling together.
         time_budget: Seconds for search and settling together.
         batch_size: Examples in a training step.
         seed: Makes a run repeatable.
         flip: Whether training images may be mirrored left to right.
+        max_latency_ms: Bounds of the model, for `single_path`: milliseconds by `table`;
+        max_multiply_adds: a number, or a share of the largest network's, as the next ones,
+        max_parameters: of parameters,
+        max_model_bytes: and of bytes of weights.
+        table: A file that `keras-dha latency` wrote.
     """
 
     data: str | None = None
@@ -37,6 +42,11 @@ class SearchOptions:
     batch_size: int | None = None
     seed: int | None = None
     flip: bool | None = None
+    max_latency_ms: float | None = None
+    max_multiply_adds: float | None = None
+    max_parameters: float | None = None
+    max_model_bytes: float | None = None
+    table: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""
@@ -47,12 +57,17 @@ class SearchOptions:
         own = {name: value for name, value in self.to_dict().items() if value is not None}
         return SearchOptions(**{**{name: defaults[name] for name in self._names() if name in defaults}, **own})
 
-    def with_absolute_data(self) -> "SearchOptions":
-        """These options with the full path of the data, so that a search can go on from another directory."""
+    def bounds(self) -> dict[str, float]:
+        """The bounds of the model that were given."""
+        return {name: value for name, value in self.to_dict().items() if name.startswith("max_") and value is not None}
+
+    def with_absolute_paths(self) -> "SearchOptions":
+        """These options with full paths of data and table, so that a search can go on from another directory."""
+        table = None if self.table is None else os.path.abspath(os.path.expanduser(self.table))
         kind, _, path = (self.data or "").partition(":")
         if kind not in ("npz", "dir") or not path:
-            return self
-        return dataclasses.replace(self, data=f"{kind}:{os.path.abspath(os.path.expanduser(path))}")
+            return dataclasses.replace(self, table=table)
+        return dataclasses.replace(self, table=table, data=f"{kind}:{os.path.abspath(os.path.expanduser(path))}")
 
     def resumed(self, stored: Mapping[str, Any]) -> "SearchOptions":
         """The stored options of a search that goes on, with a longer time if these give one.
@@ -60,7 +75,7 @@ class SearchOptions:
         Raises:
             ValueError: If these differ from the stored ones in anything else.
         """
-        given = {name: value for name, value in self.with_absolute_data().to_dict().items() if value is not None}
+        given = {name: value for name, value in self.with_absolute_paths().to_dict().items() if value is not None}
         changed = {
             name: value
             for name, value in given.items()
@@ -80,9 +95,9 @@ class SearchOptions:
         """These options with `changes`."""
         return dataclasses.replace(self, **changes)
 
-    def command(self, out: str) -> str:
-        """The command line that starts this search."""
-        words = ["keras-dha", "search", "--data", str(self.data), "--out", out]
+    def command(self, out: str, command: str = "search") -> str:
+        """The command line that starts this search, or another command with these options."""
+        words = ["keras-dha", command, "--data", str(self.data), "--out", out]
         for name, value in self.to_dict().items():
             option = "--" + name.replace("_", "-")
             if isinstance(value, bool):

@@ -12,9 +12,10 @@ import numpy as np
 from keras_dha.commands.epoch_record import EpochRecord
 from keras_dha.commands.export import write_keras, write_saved_model
 from keras_dha.commands.run_folder import RunFolder
+from keras_dha.costs import LatencyTable, model_bytes, multiply_adds
 from keras_dha.data.sources import Source
 from keras_dha.reports import ReportUnavailableError, run_record, write_report
-from keras_dha.reports.page import duration
+from keras_dha.reports.html_parts import duration
 from keras_dha.reports.samples import as_bytes
 from keras_dha.write_file import whole_file, write_json, write_text
 
@@ -29,6 +30,7 @@ def write_results(
     result: dict[str, Any],
     *,
     policy_before: dict[str, Any] | None,
+    table: LatencyTable | None = None,
 ) -> str:
     """Derives the model, measures it, and writes all files, `result.json` last.
 
@@ -39,6 +41,7 @@ def write_results(
         record: The epochs.
         result: The figures so far; completed here.
         policy_before: The augmentation policy before the first step, or None.
+        table: Of latencies, or None.
 
     Returns:
         What to tell the user.
@@ -58,9 +61,12 @@ def write_results(
         write_text(path / run_record.HISTORY, record.as_csv())
         write_samples(model, source, path / run_record.SAMPLES)
     result["parameters"] = int(final.count_params())
+    result["costs"] = {"multiply_adds": multiply_adds(final), "model_bytes": model_bytes(final)}
+    if table is not None:
+        result["costs"]["predicted_ms"] = table.predict(final)
     result["hyperparameters"] = model.hyperparameters()
     seconds["total"] = record.seconds
-    report = _report(path, result)
+    report = report_of(path, result)
     folder.finish(result)
     accuracy = f"Test accuracy {result['test']['accuracy']:.4f}, " if "accuracy" in result["test"] else ""
     return f"{accuracy}{result['parameters']:,} parameters, {duration(seconds['total'])}. Results: {path}. {report}"
@@ -103,7 +109,8 @@ def pick_examples(labels: np.ndarray, count: int) -> np.ndarray:
     return picked[np.argsort(labels[picked], kind="stable")]
 
 
-def _report(path: Path, result: dict[str, Any]) -> str:
+def report_of(path: Path, result: dict[str, Any]) -> str:
+    """Draws the report of a folder; says where it is, or why there is none."""
     try:
         return f"Report: {write_report(path, result)}"
     except ReportUnavailableError as error:

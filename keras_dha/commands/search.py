@@ -22,13 +22,15 @@ from keras_dha.commands.errors import CommandError, CommandInterrupted, bad_inpu
 from keras_dha.commands.options import SearchOptions
 from keras_dha.commands.results import write_results
 from keras_dha.commands.run_folder import RunFolder
+from keras_dha.commands.space import make_space
+from keras_dha.costs import LatencyTable
 from keras_dha.data.sources import Source, load
 from keras_dha.reports.run_record import read_json
 from keras_dha.search_model import SearchModel
 from keras_dha.write_file import write_json
 
 POLICY_BEFORE = "policy_before.json"
-FIXED_DEFAULTS = {"space": "nas_bench_201", "recipe": "dha", "seed": 0, "flip": False}
+FIXED_DEFAULTS = {"seed": 0, "flip": False}
 # The test curve is for the eye only: a part of a large test set shows it as well.
 MAX_CURVE_EXAMPLES = 1_000
 # With a time budget and no number of epochs, the budget alone ends the search.
@@ -60,11 +62,11 @@ def search(options: SearchOptions, out: str, *, resume: bool = False, quiet: boo
         folder.check_free()
     with bad_input():
         options = options if stored is None else options.resumed(stored["arguments"])
-        source = _load(options)
-        options = _with_defaults(options, source)
+        source = load_data(options)
+        options = with_defaults(options, source)
         run = {"arguments": options.to_dict(), "command": options.command(out), "data": describe(source)}
-        _check_same_data(run, stored)
-        model = make_model(options, source)
+        check_same_data(run, stored)
+        model, table = make_model(options, source), load_table(options)
         load_seconds = time.monotonic() - started
         undo = folder.begin(run)
     record = EpochRecord(folder.working, started)
@@ -72,7 +74,7 @@ def search(options: SearchOptions, out: str, *, resume: bool = False, quiet: boo
         _fit(model, options, source, folder, record, undo=undo if stored is None else None, quiet=quiet)
         result = _first_figures(run, record, load_seconds)
         before = read_json(folder.working / POLICY_BEFORE) or None
-        return write_results(model, source, folder, record, result, policy_before=before)
+        return write_results(model, source, folder, record, result, policy_before=before, table=table)
 
 
 def make_model(options: SearchOptions, source: Source) -> Any:
@@ -81,13 +83,7 @@ def make_model(options: SearchOptions, source: Source) -> Any:
     Raises:
         ValueError: If an option does not fit the data, or is unknown.
     """
-    from keras_dha import recipes, spaces
-
-    if options.recipe not in recipes.RECIPES:
-        raise ValueError(
-            f"--recipe must be one of {sorted(recipes.RECIPES)}. Received: --recipe {options.recipe}. Correct it."
-        )
-    recipe = recipes.RECIPES[options.recipe]()
+    recipe = _recipe(options)
     if options.flip:
         if recipe.augmentation is None:
             raise ValueError(
@@ -95,13 +91,36 @@ def make_model(options: SearchOptions, source: Source) -> Any:
                 "out, or take --recipe dha."
             )
         recipe = recipe.replace(augmentation=_with_flip(recipe.augmentation))
-    kinds: dict[str, tuple[Any, str]] = {
-        "nas_bench_201": (spaces.NASBench201Space, "cells_per_stage"),
-        "darts": (spaces.DARTSSpace, "cells"),
-    }
-    kind, cells = kinds[str(options.space)]
-    space = kind(source.input_shape, source.num_classes, channels=options.channels, **{cells: options.cells})
+    sizes = {"channels": int(options.channels or 1), "cells": int(options.cells or 1)}
+    space = make_space(str(options.space), source.input_shape, source.num_classes, **sizes)
     return SearchModel(space, recipe, seed=options.seed)
+
+
+def _recipe(options: SearchOptions) -> Any:
+    from keras_dha import recipes
+
+    known = {**recipes.RECIPES, "single_path": recipes.single_path}
+    if options.recipe not in known:
+        raise ValueError(f"--recipe must be one of {sorted(known)}. Received: --recipe {options.recipe}. Correct it.")
+    bounds = options.bounds()
+    if (options.max_latency_ms is None) != (options.table is None):
+        raise ValueError(
+            "--max-latency-ms and --table must be given together. Received: "
+            f"--max-latency-ms {options.max_latency_ms}, --table {options.table}. Write a table with keras-dha latency."
+        )
+    if bounds and options.recipe != "single_path":
+        raise ValueError(
+            f"Bounds must go with --recipe single_path. Received: --recipe {options.recipe}, {bounds}. Leave --recipe "
+            "out, or the bounds."
+        )
+    if options.recipe == "single_path":
+        return recipes.single_path(**bounds, table=load_table(options))
+    return known[options.recipe]()
+
+
+def load_table(options: SearchOptions) -> LatencyTable | None:
+    """The table of latencies, if one was given."""
+    return None if options.table is None else LatencyTable.load(options.table)
 
 
 def describe(source: Source) -> dict[str, Any]:
@@ -129,7 +148,12 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages, "keras_dha": __version__}
 
 
-def _load(options: SearchOptions) -> Source:
+def load_data(options: SearchOptions) -> Source:
+    """The data that the options name.
+
+    Raises:
+        CommandError: If they name none.
+    """
     if options.data is None:
         raise CommandError(
             "A new search must be given --data. Received: no --data, and no unfinished search in --out. Give digits, "
@@ -138,15 +162,20 @@ def _load(options: SearchOptions) -> Source:
     return load(options.data)
 
 
-def _with_defaults(options: SearchOptions, source: Source) -> SearchOptions:
-    space = options.space or FIXED_DEFAULTS["space"]
-    sized = defaults_for(source.input_shape, len(source.x_train), str(space))
+def with_defaults(options: SearchOptions, source: Source) -> SearchOptions:
+    """The options, with full paths, and defaults where none were given."""
+    is_bound = options.space == "mobile_net" or bool(options.bounds())
+    recipe = options.recipe or ("single_path" if is_bound else "dha")
+    space = options.space or ("mobile_net" if recipe == "single_path" else "nas_bench_201")
+    sized: dict[str, Any] = {"space": space, "recipe": recipe}
+    sized |= defaults_for(source.input_shape, len(source.x_train), space)
     if options.time_budget is not None:
         sized["epochs"] = ENDLESS
-    return options.with_absolute_data().filled({**FIXED_DEFAULTS, **sized})
+    return options.with_absolute_paths().filled({**FIXED_DEFAULTS, **sized})
 
 
-def _check_same_data(run: dict[str, Any], stored: dict[str, Any] | None) -> None:
+def check_same_data(run: dict[str, Any], stored: dict[str, Any] | None) -> None:
+    """Raises a `ValueError` if a run that goes on sees other data than before."""
     if stored is not None and stored.get("data") != run["data"]:
         before, now = stored.get("data", {}).get("checksum"), run["data"]["checksum"]
         raise ValueError(

@@ -4,6 +4,7 @@ from keras_dha.reports.architecture import architecture_figure
 from keras_dha.reports.curves import entropy_curves, learning_curves, rate_curves
 from keras_dha.reports.figure import ReportUnavailableError
 from keras_dha.reports.page import render, write_report
+from keras_dha.reports.pareto import on_front, pareto_figure, render_pareto
 from keras_dha.reports.policy import policy_maps
 from keras_dha.reports.probabilities import probability_bars
 from keras_dha.reports.run_record import RunRecord
@@ -16,10 +17,13 @@ __all__ = [
     "contact_sheet",
     "entropy_curves",
     "learning_curves",
+    "on_front",
+    "pareto_figure",
     "policy_maps",
     "policy_sheet",
     "probability_bars",
     "rate_curves",
     "render",
+    "render_pareto",
     "write_report",
 ]

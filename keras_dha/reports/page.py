@@ -2,23 +2,25 @@
 
 import html
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from keras_dha.diagnostics import NONE_WORDS, SKIP_WORDS, mean_normalized_entropy, operation_counts, share_of
 from keras_dha.reports.architecture import architecture_figure
 from keras_dha.reports.curves import entropy_curves, learning_curves, rate_curves
 from keras_dha.reports.figure import image_tag, import_matplotlib
-from keras_dha.reports.page_style import CSS
+from keras_dha.reports.html_parts import document, duration, number, picture, section, table
+from keras_dha.reports.pareto import render_pareto
 from keras_dha.reports.policy import policy_maps, top_pairs
 from keras_dha.reports.probabilities import probability_bars
-from keras_dha.reports.run_record import REPORT, RunRecord
+from keras_dha.reports.run_record import REPORT, RESULT, RunRecord, read_json
 from keras_dha.reports.samples import contact_sheet
 from keras_dha.write_file import write_text
 
 
 def write_report(folder: str | os.PathLike[str], result: dict[str, Any] | None = None) -> str:
-    """Writes `report.html` into a run's folder, whole or not at all.
+    """Writes `report.html` into the folder of a search, or of several for a Pareto set, whole or not at all.
 
     Args:
         folder: What was given as `--out`.
@@ -32,7 +34,8 @@ def write_report(folder: str | os.PathLike[str], result: dict[str, Any] | None =
         ValueError: If the folder holds no finished run.
     """
     target = os.path.join(folder, REPORT)
-    write_text(target, render(RunRecord.load(folder, result)))
+    found = read_json(Path(folder) / RESULT) if result is None else result
+    write_text(target, render_pareto(found) if "points" in found else render(RunRecord.load(folder, found)))
     return target
 
 
@@ -46,35 +49,28 @@ def render(record: RunRecord) -> str:
     result = record.result
     title = f"{result.get('data', {}).get('name', 'run')}: search with keras_dha"
     sections = [
-        _headline(result, title),
-        _section("Summary", _summary(record)),
-        _section("Architecture", _architecture(record)),
-        _section("How sure the search was", _probabilities(record)),
-        _section("Learning curves", _picture(learning_curves(record.history), "Loss and accuracy over the epochs")),
-        _section(
-            "Learned hyper-parameters", _picture(rate_curves(record.history), "Learning rate and decay over the epochs")
+        section("Summary", _summary(record)),
+        section("Architecture", _architecture(record)),
+        section("How sure the search was", _probabilities(record)),
+        section("Learning curves", picture(learning_curves(record.history), "Loss and accuracy over the epochs")),
+        section(
+            "Learned hyper-parameters", picture(rate_curves(record.history), "Learning rate and decay over the epochs")
         ),
-        _section("Augmentation policy", _policy(record)),
-        _section("Augmented samples", _samples(record)),
-        _section("How it was made", _provenance(result)),
+        section("Augmentation policy", _policy(record)),
+        section("Augmented samples", _samples(record)),
+        section("How it was made", _provenance(result)),
     ]
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{CSS}</style></head>'
-        f"<body><main>{''.join(sections)}</main></body></html>\n"
-    )
+    return document(title, _tiles(result), sections)
 
 
-def _headline(result: Mapping[str, Any], title: str) -> str:
+def _tiles(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     test, parameters = result.get("test", {}), result.get("parameters")
-    tiles = [
+    return [
         ("test accuracy", f"{100 * test['accuracy']:.2f} %" if "accuracy" in test else "not measured"),
         ("parameters", "unknown" if parameters is None else f"{parameters:,}"),
         ("wall time", duration(result.get("seconds", {}).get("total", 0.0))),
         ("seed", str(result.get("seed"))),
     ]
-    cells = "".join(f"<div><b>{html.escape(value)}</b><span>{name}</span></div>" for name, value in tiles)
-    return f'<header><h1>{html.escape(title)}</h1><div class="tiles">{cells}</div></header>'
 
 
 def _summary(record: RunRecord) -> str:
@@ -90,15 +86,25 @@ def _summary(record: RunRecord) -> str:
         ("Images, classes", f"{shape}, {data.get('classes', '?')} classes"),
         ("Space, recipe", f"{arguments.get('space', '?')}, {arguments.get('recipe', '?')}"),
         ("Epochs", f"{epochs.get('search', 0)} of search, {epochs.get('settle', 0)} of settling"),
-        ("Test loss", _number(test.get("loss"))),
+        ("Test loss", number(test.get("loss"))),
+        ("Costs", _costs(result.get("costs", {}))),
         ("Kept operations", operations or "none was chosen"),
         ("Skip, none", f"{skip:.0f} % skip connections, {none:.0f} % none"),
         ("Entropy of the decisions", f"{entropy:.3f} at the end (1: undecided, 0: decided)"),
     ]
     learned = result.get("hyperparameters", {})
-    rows += [(name.replace("_", " ").capitalize(), _number(value)) for name, value in learned.items()]
+    rows += [(name.replace("_", " ").capitalize(), number(value)) for name, value in learned.items()]
     rows += [("Seconds", ", ".join(f"{name} {value:.1f}" for name, value in result.get("seconds", {}).items()))]
-    return _table(rows)
+    return table(rows)
+
+
+def _costs(costs: Mapping[str, Any]) -> str:
+    texts = {
+        "multiply_adds": "{:,} multiply-adds",
+        "model_bytes": "{:,} bytes of weights",
+        "predicted_ms": "{:.4g} ms by the table",
+    }
+    return ", ".join(text.format(costs[name]) for name, text in texts.items() if name in costs) or "not counted"
 
 
 def _architecture(record: RunRecord) -> str:
@@ -106,7 +112,7 @@ def _architecture(record: RunRecord) -> str:
     if figure is not None:
         note = "<p>All cells of a kind have the same operations. Dashed arcs carry nothing.</p>"
         return image_tag(figure, "The operations of each cell") + note
-    return _table((name, ", ".join(kept)) for name, kept in record.decisions.items()) if record.decisions else ""
+    return table((name, ", ".join(kept)) for name, kept in record.decisions.items()) if record.decisions else ""
 
 
 def _probabilities(record: RunRecord) -> str:
@@ -114,7 +120,7 @@ def _probabilities(record: RunRecord) -> str:
     if not bars:
         return ""
     note = "<p>Probability of each option at the end of the search. Coloured: kept. H: entropy, 1 is undecided.</p>"
-    return note + _picture(entropy_curves(record.history), "Entropy over the epochs") + bars
+    return note + picture(entropy_curves(record.history), "Entropy over the epochs") + bars
 
 
 def _policy(record: RunRecord) -> str:
@@ -124,7 +130,7 @@ def _policy(record: RunRecord) -> str:
     pairs = top_pairs(record.policy_after)
     rows = [(f"{first}, then {second}", f"{probability:.4f}") for first, second, probability in pairs]
     note = "<p>Each image is changed by one operation, then by a second. The most probable pairs at the end:</p>"
-    return image_tag(figure, "Probability of each pair of operations") + note + _table(rows)
+    return image_tag(figure, "Probability of each pair of operations") + note + table(rows)
 
 
 def _samples(record: RunRecord) -> str:
@@ -139,29 +145,4 @@ def _samples(record: RunRecord) -> str:
 def _provenance(result: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result.get("versions", {}).items())
     command = html.escape(str(result.get("command", "")))
-    return f"<pre>{command}</pre>{_table([('Versions', versions), ('Ended', str(result.get('ended', 'unknown')))])}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a reader says them: `"8.2 s"`, `"3 min 20 s"`, `"2 h 5 min"`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, (int, float)) else str(value)
-
-
-def _picture(figure: Any | None, alt: str) -> str:
-    return "" if figure is None else image_tag(figure, alt)
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{title}</h2>{body}</section>" if body else ""
-
-
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in rows)
-    return f"<table>{cells}</table>"
+    return f"<pre>{command}</pre>{table([('Versions', versions), ('Ended', str(result.get('ended', 'unknown')))])}"

@@ -22,6 +22,9 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: left; font-weight: 500; color: #52606d; width: 220px; padding: 5px 12px 5px 0; vertical-align: top; }
 td { padding: 5px 0; overflow-wrap: anywhere; }
 tr + tr { border-top: 1px solid var(--line); }
+.wide { overflow-x: auto; }
+.columns th, .columns td { width: auto; padding-right: 14px; font-variant-numeric: tabular-nums; }
+.columns tr:first-child th { border-bottom: 1px solid var(--line); }
 pre { background: #f5f7fa; border-radius: 8px; padding: 12px 14px; white-space: pre-wrap; overflow-wrap: anywhere;
   font-size: 13px; margin: 0 0 10px; }
 .choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(290px, 1fr)); gap: 20px 32px;

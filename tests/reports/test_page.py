@@ -1,9 +1,6 @@
 import re
 
-import pytest
-
 from keras_dha.reports import render
-from keras_dha.reports.page import duration
 
 
 def test_headline_shows_the_four_figures(record):
@@ -55,11 +52,3 @@ def test_a_run_without_anything_still_has_a_page():
     from keras_dha.reports import RunRecord
 
     assert "not measured" in render(RunRecord({}))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(8.24, "8.2 s"), (59.99, "60.0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (119.7, "2 min 0 s")],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
