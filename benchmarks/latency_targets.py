@@ -54,9 +54,13 @@ def space_of(shape: tuple[int, ...], factor: float = 1.0) -> MobileNetSpace:
     return MobileNetSpace(shape, 10, channels=channels, widths=widths, **sizes)
 
 
-def arrays(name: str) -> Arrays:
-    """Pictures of mean 0 and deviation 1, and labels."""
+def arrays(name: str, *, hold_out: bool = False) -> Arrays:
+    """Pictures of mean 0 and deviation 1, and labels; for choices of ours a fifth of the training part is the test."""
     data = dict(load(DATA[name]))
+    if hold_out:
+        cut = len(data["y_train"]) * 4 // 5
+        for key in ("x", "y"):
+            data |= {f"{key}_train": data[f"{key}_train"][:cut], f"{key}_test": data[f"{key}_train"][cut:]}
     mean, std = data["x_train"].mean(), data["x_train"].std()
     return data | {key: ((data[key] - mean) / std).astype("float32") for key in ("x_train", "x_test")}
 
@@ -66,9 +70,19 @@ def largest(space: MobileNetSpace, table: LatencyTable | None = None) -> Decisio
     return extreme_decisions(space, table.predict if table else multiply_adds)[1]
 
 
+def recipe_of(arguments: argparse.Namespace, **bound: Any) -> keras_dha.recipes.Recipe:
+    """The recipe, with another length of the search if one is given."""
+    recipe = keras_dha.recipes.single_path(**bound)
+    if arguments.search_fraction is None:
+        return recipe
+    share = recipe.schedule.warmup_fraction / recipe.schedule.search_fraction
+    fractions = {"search_fraction": arguments.search_fraction, "warmup_fraction": share * arguments.search_fraction}
+    return recipe.replace(schedule=keras_dha.schedules.Schedule(**fractions))
+
+
 def fit(model: keras.Model, data: Arrays, arguments: argparse.Namespace) -> None:
     """Trains a network as the recipe trains its own."""
-    recipe = keras_dha.recipes.single_path()
+    recipe = recipe_of(arguments)
     schedule, steps = recipe.schedule, -(-len(data["y_train"]) // BATCH) * arguments.epochs
     optimizer = recipe.optimizer()
     rate = float(optimizer.learning_rate)
@@ -136,7 +150,7 @@ def uniformly(shape: tuple[int, ...], share: float) -> keras.Model:
 
 def run(data_name: str, method: str, share: float, arguments: argparse.Namespace) -> dict[str, Any]:
     """One method, its accuracy on the test part, and its measured latency."""
-    data, table = arrays(data_name), LatencyTable.load(arguments.latency[0])
+    data, table = arrays(data_name, hold_out=arguments.hold_out), LatencyTable.load(arguments.latency[0])
     shape = data["x_train"].shape[1:]
     space = space_of(shape)
     target = share * table.largest(space)
@@ -145,7 +159,7 @@ def run(data_name: str, method: str, share: float, arguments: argparse.Namespace
     decisions: Any = None
     if method in ("search", "weight"):
         bound = {"max_latency_ms": target} if method == "search" else {"weight": share}
-        search = searched(space, data, keras_dha.recipes.single_path(**bound, table=table), arguments)
+        search = searched(space, data, recipe_of(arguments, **bound, table=table), arguments)
         model, decisions = search.derive(), search.decisions()
     else:
         if method == "uniform":
@@ -232,6 +246,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--latency", nargs="+", help="tables of milliseconds, one for each of --data")
     parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--hold-out", action="store_true", help="a fifth of the training part is the test")
+    parser.add_argument("--search-fraction", type=float, default=None, help="of the epochs; default: the recipe's")
     parser.add_argument("--out", default="latency_targets.jsonl")
     parser.add_argument("--table", metavar="FILE")
     parser.add_argument("--here", action="store_true", help="one run, in this process")
@@ -275,6 +291,8 @@ def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[lis
     ]
     there = {tuple(line[key] for key in ("data", "method", "share", "seed")) for line in lines_of(arguments.out)}
     common = [sys.executable, __file__, "--here", f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
+    common += ["--hold-out"] if arguments.hold_out else []
+    common += [f"--search-fraction={arguments.search_fraction}"] if arguments.search_fraction else []
     return [
         [*common, f"--data={data}", f"--methods={method}", f"--shares={share}", f"--seeds={seed}", f"--latency={path}"]
         for data, method, share, seed in runs
