@@ -127,10 +127,9 @@ class MobileNetSpace(ImageSpace):
         name, wide = f"layer_{number}", self.expansions[-1] * x.shape[-1]
         y = self._normalized(conv(wide, 1), x, active=True)
         y = batch_norm(self.affine)(choose.kernel(f"{name}_kernel", self.kernels, strides=strides)(y))
-        y = choose.width(f"{name}_expansion", sizes={str(factor): factor * x.shape[-1] for factor in self.expansions})(
-            y
-        )
         y = keras.layers.ReLU(6.0)(y)
+        sizes = {str(factor): factor * x.shape[-1] for factor in self.expansions}
+        y = choose.width(f"{name}_expansion", sizes=sizes)(y)  # behind the ReLU, which has no slope at 0
         if self.ratios != (0.0,):
             squeezed = sorted({round(ratio * wide) for ratio in self.ratios})
             y = choose.squeeze_excite(f"{name}_excitation", squeezed)(y)

@@ -3,12 +3,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 
 from keras_dha.costs import BlockCost, multiply_adds
 from keras_dha.penalties import Budget, LogCost
 from keras_dha.penalties.budget import best_within
-from keras_dha.relaxations import Softmax
+from keras_dha.relaxations import NormThreshold, Softmax
 from keras_dha.spaces import SearchSpace
 
 SIZES = {str(size): size for size in (2, 4, 6, 8, 10)}
@@ -106,6 +107,21 @@ def test_bounds_are_checked(arguments: dict[str, float]) -> None:
 def test_a_bound_that_no_network_meets_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"max_multiply_adds must be within reach. Received: 40; .* 80 to 400"):
         Budget(max_multiply_adds=0.1).prepare(relaxations(), SPACE)
+
+
+def test_the_pull_of_a_cost_raises_thresholds() -> None:
+    parts = {choice.name: NormThreshold().for_choice(choice) for choice in SPACE.choices()}
+    for part in parts.values():
+        part.watch(lambda: ops.ones(4))
+        part.build()
+    pull = LogCost(0.5)
+    pull.prepare(parts, SPACE)
+    thresholds = parts["width_0"].logits.value
+    with tf.GradientTape() as tape:
+        value = pull.value(parts, 0.0)
+    slope = np.exp(-1.0) / (1.0 + np.exp(-1.0)) ** 2  # of the sigmoid at size - threshold = 1
+    lost = np.array([80.0, 60.0, 40.0, 20.0])  # without a part, and those behind it, of 400
+    np.testing.assert_allclose(tape.gradient(value, thresholds), -0.5 * slope * lost / 400.0, rtol=1e-4)
 
 
 def test_the_logarithm_of_a_cost() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_dha.costs import BlockCost, multiply_adds, parameters
@@ -51,6 +52,38 @@ def test_the_supernet_is_the_derived_network(relaxation: Relaxation) -> None:
             got = ops.convert_to_numpy(smaller(x, training=training))
             np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
         assert not any("channel_mask" in layer.name for layer in smaller.layers)
+
+
+def test_gates_hear_of_the_task_about_as_loudly_as_they_matter() -> None:
+    """Where gates stand behind the normalization; gates on kernels do not: their slopes are 100 times too small."""
+    own = MobileNetSpace((8, 8, 1), 3, channels=4, widths=(2.0,), repeats=3, kernels=(3, 5), ratios=(0.0, 0.25))
+    supernet = Supernet(own, NormThreshold())
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(32, 8, 8, 1)).astype("float32"), rng.integers(0, 3, 32)
+    parts = supernet.relaxations
+    thresholds = [part.logits.value for part in parts.values()]
+
+    def loss_and_slopes(off: str | None) -> tuple[float, dict[str, float]]:
+        """The loss without a part, and its slopes by all parts, if sizes are 1 and slopes of sigmoids those at 1."""
+        for name, part in parts.items():
+            part.logits.assign(part._sizes() + (1.0 if name == off else -1.0))
+        with tf.GradientTape() as tape:
+            outputs = supernet.network(x, training=True)[0]
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
+        slope = np.exp(-1.0) / (1.0 + np.exp(-1.0)) ** 2
+        slopes = {name: -float(g[0]) / slope for name, g in zip(parts, tape.gradient(loss, thresholds))}
+        return float(loss), slopes
+
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    whole, slopes = loss_and_slopes(None)
+    for name in parts:
+        without, slopes_without = loss_and_slopes(name)
+        row = (abs(whole - without), abs(slopes[name]), abs(slopes_without[name]))
+        found.setdefault(name.split("_")[-1], []).append(row)
+    for kind, rows in found.items():
+        effect, on, off = np.mean(rows, axis=0)
+        assert effect / 40 < on < 40 * effect, (kind, rows)
+        assert effect / 40 < off < 40 * effect, (kind, rows)
 
 
 def test_a_layer_that_is_left_out_is_gone() -> None:
