@@ -78,8 +78,6 @@ def _summary(record: RunRecord) -> str:
     epochs, test = result.get("epochs", {}), result.get("test", {})
     train_examples, test_examples = data.get("train_examples", 0), data.get("test_examples", 0)
     shape = " x ".join(map(str, data.get("shape", [])))
-    operations = ", ".join(f"{count} x {name}" for name, count in operation_counts(record.decisions).items())
-    skip, none = (100 * share_of(record.decisions, words) for words in (SKIP_WORDS, NONE_WORDS))
     entropy = mean_normalized_entropy(record.probabilities)
     rows = [
         ("Data", f"{train_examples:,} examples for search and training, {test_examples:,} for the test"),
@@ -88,14 +86,26 @@ def _summary(record: RunRecord) -> str:
         ("Epochs", f"{epochs.get('search', 0)} of search, {epochs.get('settle', 0)} of settling"),
         ("Test loss", number(test.get("loss"))),
         ("Costs", _costs(result.get("costs", {}))),
-        ("Kept operations", operations or "none was chosen"),
-        ("Skip, none", f"{skip:.0f} % skip connections, {none:.0f} % none"),
+        *_operations(record.decisions),
         ("Entropy of the decisions", f"{entropy:.3f} at the end (1: undecided, 0: decided)"),
     ]
     learned = result.get("hyperparameters", {})
     rows += [(name.replace("_", " ").capitalize(), number(value)) for name, value in learned.items()]
     rows += [("Seconds", ", ".join(f"{name} {value:.1f}" for name, value in result.get("seconds", {}).items()))]
     return table(rows)
+
+
+def _operations(decisions: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How often each is kept; nothing where options are sizes, which say little without their layers."""
+    counts = operation_counts(decisions)
+    if counts and all(name.isdigit() for name in counts):
+        return []
+    skip, none = (100 * share_of(decisions, words) for words in (SKIP_WORDS, NONE_WORDS))
+    text = ", ".join(f"{count} x {name}" for name, count in counts.items())
+    return [
+        ("Kept operations", text or "none was chosen"),
+        ("Skip, none", f"{skip:.0f} % skip connections, {none:.0f} % none"),
+    ]
 
 
 def _costs(costs: Mapping[str, Any]) -> str:

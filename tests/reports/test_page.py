@@ -42,6 +42,19 @@ def test_another_space_gets_a_table(record):
     assert "How sure the search was" not in page
 
 
+def test_sizes_are_not_counted_like_operations(record):
+    assert "Kept operations" in render(record())
+    page = render(record(decisions={"layer_0_kernel": ["5"], "layer_0_expansion": ["6"]}))
+    assert "Kept operations" not in page
+    assert "<th>layer_0_kernel</th><td>5</td>" in page
+
+
+def test_costs_are_in_the_summary(record):
+    costs = {"multiply_adds": 1234567, "model_bytes": 4000, "predicted_ms": 0.125}
+    page = render(record(result={**record().result, "costs": costs}))
+    assert "1,234,567 multiply-adds, 4,000 bytes of weights, 0.125 ms by the table" in page
+
+
 def test_parts_that_were_switched_off_are_left_out(record):
     page = render(record(policy_before=None, policy_after=None, samples={}))
     assert "Augmentation policy" not in page
