@@ -10,7 +10,7 @@ from tiny_space import TinySpace
 from keras_dha.costs import LatencyTable, Timing, latency_table, parts
 from keras_dha.costs.covering import combinations_of_blocks, extreme_decisions, network, networks_with_all_options
 from keras_dha.derivation import on_raw_inputs
-from keras_dha.spaces import Choice, DARTSSpace, GatedSpace, NASBench201Space, SearchSpace
+from keras_dha.spaces import Choice, DARTSSpace, GatedSpace, SearchSpace
 
 IDLE, PER_LAYER = 0.5, 0.25
 
@@ -78,10 +78,11 @@ def test_parts_whose_fusion_depends_on_several_choices_are_all_there(timed: list
 
 @pytest.mark.parametrize(("scale", "offset"), [(1.0 / 255.0, -0.5), (1.0, 0.0)])
 def test_a_derived_network_is_predicted_behind_its_scaling(timed: list[int], scale: float, offset: float) -> None:
-    space = NASBench201Space((8, 8, 3), 2, channels=2, cells_per_stage=1)
+    space = TinySpace()
     table = LatencyTable.measure(space)
     plain = network(space, space.random_decisions(seed=1))
-    scaled = on_raw_inputs(plain, keras.layers.Rescaling([scale] * 3, [offset] * 3))
+    channels = space.input_shape[-1]
+    scaled = on_raw_inputs(plain, keras.layers.Rescaling([scale] * channels, [offset] * channels))
     assert table.predict(plain) <= table.predict(scaled) < table.predict(plain) + 1.0
 
 
