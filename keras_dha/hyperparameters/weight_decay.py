@@ -6,7 +6,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dha.hypergradients.one_step import weight_decay_gradient
 from keras_dha.hyperparameters.hyperparameter import Hyperparameter, Tensor
 from keras_dha.hyperparameters.weight_step import WeightStep
 
@@ -17,8 +16,9 @@ class WeightDecay(Hyperparameter):
 
     Decoupled, kernels lose `shrinkage`, which is `learning_rate * value` of themselves, before the optimizer's step,
     whatever it makes of the gradients; variables of one dimension (biases, scales) do not. Coupled, `value * w` is
-    `added` to the gradients of all weights. Then clip gradients before that, as the released code does: if the
-    optimizer clips the sum, the hypergradient is not exact. Turn the optimizer's own `weight_decay` off.
+    `added` to the gradients of all weights; the hypergradient is then exact with SGD in either form. Clip gradients
+    before that, as the released code does: if the optimizer clips the sum, it is not exact. Turn the optimizer's own
+    `weight_decay` off.
 
     Args:
         initial: The weight decay at the start, as a fraction per unit of learning rate. Defaults to 5e-4.
@@ -42,6 +42,11 @@ class WeightDecay(Hyperparameter):
     """
 
     has_closed_form = True
+
+    @property
+    def shrinks_weights(self) -> bool:
+        """Whether weights lose a share of themselves."""
+        return not self.coupled
 
     def __init__(
         self,
@@ -83,9 +88,9 @@ class WeightDecay(Hyperparameter):
             for variable, gradient, w in zip(variables, gradients, values or variables, strict=True)
         ]
 
-    def log_gradient(self, step: WeightStep) -> Tensor:
-        """`-learning_rate * value * <g, w>`."""
-        return weight_decay_gradient(step.held_out_gradients, step.decayed, step.learning_rate, self.value())
+    def along(self, step: WeightStep) -> list[Tensor]:
+        """`-learning_rate * value * w`."""
+        return [-ops.cast(self.shrinkage(step.learning_rate), w.dtype) * w for w in step.decayed]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""
