@@ -184,7 +184,7 @@ def main() -> None:
     elif arguments.here:
         in_this_process(arguments)
     else:
-        names = ("epochs", "every", "fraction", "hyper_rate", "max_step", "estimator", "lookback", "out")
+        names = ("epochs", "every", "fraction", "hyper_rate", "max_step", "estimator", "out")
         common = ["--here", *(f"--{name.replace('_', '-')}={getattr(arguments, name)}" for name in names)]
         common += ["--around", *map(str, arguments.around)] if arguments.around else []
         common += ["--grid"] if arguments.grid else [f"--from={arguments.origin}", "--starts", *arguments.starts]

@@ -62,6 +62,8 @@ class HyperparameterStep(PolicyStep):
                 self._descend(parts, estimator.gradients(parts, move), True)
         rate = self._learning_rate()  # which hypergradient descent has just moved
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active, strict=True) if g is not None]
+        if estimators:
+            update.restrain_decays(rate)
         before = update.apply([g for g, _, _ in known], [v for _, v, _ in known], [a for _, _, a in known], rate)
         if not estimators:
             return dataclasses.replace(move, before=before, rate=rate)

@@ -130,6 +130,15 @@ class WeightUpdate:
             gradients = _changed(part, gradients, variables)
         return self.update.apply(gradients, variables, active, self._shrinkage(rate), self._stretch())
 
+    def restrain_decays(self, rate: Tensor) -> None:
+        """Lowers learned decays that would take too much of the weights in a step.
+
+        Args:
+            rate: Of the step.
+        """
+        for part in self._decays:
+            part.restrain(rate)
+
     def restrain(self, step: WeightStep, variables: Sequence[keras.Variable], factor: Tensor) -> Tensor:
         """Lowers learned rates with which the weights went too far, and takes as much of the step back.
 
