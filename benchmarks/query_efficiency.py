@@ -183,7 +183,9 @@ def main() -> None:
     if not arguments.here:
         methods = arguments.methods or list(oracles())
         common = ["--here", "--bayesian", *map(str, arguments.bayesian), f"--out={arguments.out}"]
-        common += [f"--{name}={getattr(arguments, name.replace('-', '_'))}" for name in ("runs", "first-seed", "queries")]
+        common += [
+            f"--{name}={getattr(arguments, name.replace('-', '_'))}" for name in ("runs", "first-seed", "queries")
+        ]
         command = [sys.executable, __file__, *common]
         pairs = [(data, method) for method in methods for data in arguments.data]
         run_on_cores([[*command, "--data", data, "--methods", method] for data, method in pairs], arguments.cores)

@@ -10,6 +10,8 @@ from keras_dha.tuners.parzen import ParzenOracle
 from keras_dha.tuners.point_oracle import PointOracle
 from keras_dha.tuners.points import Points, key_of
 from keras_dha.tuners.regularized_evolution import RegularizedEvolutionOracle
+from keras_dha.tuners.space_hyper_model import SpaceHyperModel
+from keras_dha.tuners.trial_chooser import TrialChooser, decisions_of, hyperparameters_of
 from keras_dha.tuners.weak_predictor import WeakPredictorOracle
 
 __all__ = [
@@ -20,6 +22,10 @@ __all__ = [
     "PointOracle",
     "Points",
     "RegularizedEvolutionOracle",
+    "SpaceHyperModel",
+    "TrialChooser",
     "WeakPredictorOracle",
+    "decisions_of",
+    "hyperparameters_of",
     "key_of",
 ]

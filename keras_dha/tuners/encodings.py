@@ -120,7 +120,9 @@ class CellPaths(Encoding):
         options = {hp.name: list(hp.values) for hp in points.space if hp.name in self.edges}
         codes = {name: _codes(options[name], name, values) for name in self.edges}
         places: dict[tuple[str, ...], int] = {(): 0}
-        found: list[tuple[np.ndarray, np.ndarray]] = []  # of each path: a column of each of its cells, a cell of each row
+        found: list[
+            tuple[np.ndarray, np.ndarray]
+        ] = []  # of each path: a column of each of its cells, a cell of each row
         for path in self._paths(min(source for source, _ in self.edges.values())):
             cells = list(itertools.product(*(options[name] for name in path)))
             columns = [places.setdefault(self._acting(c), len(places)) if self._is_path(c) else -1 for c in cells]
@@ -136,9 +138,7 @@ class CellPaths(Encoding):
         """The names of the edges of all paths from a node to the output."""
         last = max(target for _, target in self.edges.values())
         starts = [(name, target) for name, (source, target) in self.edges.items() if source == node]
-        return [
-            (name, *rest) for name, target in starts for rest in ([()] if target == last else self._paths(target))
-        ]
+        return [(name, *rest) for name, target in starts for rest in ([()] if target == last else self._paths(target))]
 
     def _is_path(self, operations: Sequence[str]) -> bool:
         return not any(operation in self.zero for operation in operations)

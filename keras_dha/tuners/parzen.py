@@ -119,7 +119,9 @@ class ParzenOracle(PointOracle):
             space = self._distribution(hp)
             if isinstance(space, self._optuna.distributions.CategoricalDistribution):
                 return trial.suggest_categorical(name, space.choices)
-            suggest = trial.suggest_int if isinstance(hp, keras_tuner.engine.hyperparameters.Int) else trial.suggest_float
+            suggest = (
+                trial.suggest_int if isinstance(hp, keras_tuner.engine.hyperparameters.Int) else trial.suggest_float
+            )
             return suggest(name, space.low, space.high, step=space.step, log=space.log)
 
         return _walk(points, ask)

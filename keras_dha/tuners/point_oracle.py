@@ -85,6 +85,13 @@ class PointOracle(keras_tuner.Oracle):
         if trial.score is None or not math.isfinite(trial.score):
             trial.score = math.nan
 
+    def get_state(self) -> dict[str, Any]:
+        """Plain data. KerasTuner saves a trial that has just ended as one that runs, and would run it again."""
+        state = super().get_state()
+        over = {*self.end_order, *state["retry_queue"]}
+        running = {worker: name for worker, name in state["ongoing_trials"].items() if name not in over}
+        return {**state, "ongoing_trials": running}
+
     def save(self) -> None:
         """Writes the state, whole or not at all: a kill must not leave half a file."""
         path = self._get_oracle_fname()

@@ -178,14 +178,12 @@ def _others(hp: Any, options: Sequence[Any] | None, value: Any, rng: np.random.G
 
 def _parents_first(space: Sequence[Any]) -> list[Any]:
     """The hyper-parameters, those with conditions behind the ones that these name; messages bring them mixed."""
-    names = {hp.name for hp in space}
     placed: list[Any] = []
     waiting = list(space)
     while waiting:
-        known = {hp.name for hp in placed} | ({hp.name for hp in waiting} ^ names)
-        ready = [hp for hp in waiting if all(c.name in known or c.name not in names for c in hp.conditions)]
-        if not ready:  # a circle, which no trial can ask
-            return placed + waiting
-        placed += ready
-        waiting = [hp for hp in waiting if hp not in ready]
+        open_names = {hp.name for hp in waiting}
+        ready = (hp for hp in waiting if not {condition.name for condition in hp.conditions} & (open_names - {hp.name}))
+        first = next(ready, waiting[0])  # there is one, unless conditions go in a circle, which no trial can ask
+        placed.append(first)
+        waiting.remove(first)
     return placed

@@ -61,28 +61,11 @@ def _makers() -> dict[str, Callable[[int], Predictor]]:
             "and predict."
         ) from error
 
-    class Perceptrons:
-        """The mean of three: one alone changes much with its start."""
-
-        def __init__(self, seed: int) -> None:
-            rng = np.random.default_rng(seed)
-            self.members = [
-                MLPRegressor(hidden_layer_sizes=(100, 100), max_iter=100, random_state=int(rng.integers(2**31)))
-                for _ in range(3)
-            ]
-
-        def fit(self, x: np.ndarray, y: np.ndarray, /) -> None:
-            for member in self.members:
-                member.fit(x, y)
-
-        def predict(self, x: np.ndarray, /) -> np.ndarray:
-            return np.mean([member.predict(x) for member in self.members], axis=0)
-
     return {
         "boosting": lambda seed: GradientBoostingRegressor(
             n_estimators=100, max_depth=3, subsample=0.7, random_state=seed
         ),
         "forest": lambda seed: ExtraTreesRegressor(60, random_state=seed),
-        "mlp": Perceptrons,
+        "mlp": lambda seed: MLPRegressor(hidden_layer_sizes=(100, 100), max_iter=100, random_state=seed),
         "tree": lambda seed: DecisionTreeRegressor(max_depth=10, random_state=seed),
     }
