@@ -8,7 +8,8 @@ accuracy of one training run of the network, drawn anew for each seed among thos
 is seen by a search. It is for the report: a *hit* is that a network of best test accuracy has been asked for, by any
 trial, within `--queries`; *queries* is the number of the trial that did, and `--queries` if none did; *regret* is the
 test accuracy of that best network minus that of the network of best validation among the first 50, 100, 150 and 200. A
-search ends when it has a hit and 200 queries. Seconds are those of a call of the oracle's `populate_space`, on one core.
+search ends when it has a hit and 200 queries. Seconds are those of the oracle's `populate_space`, on one core: the mean
+and the slowest call.
 
 `--bayesian` is how many queries KerasTuner's Bayesian optimization is given, and its runs, for it takes many seconds a
 proposal. A run that is in the file already is not done again.

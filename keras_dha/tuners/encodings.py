@@ -120,18 +120,16 @@ class CellPaths(Encoding):
         options = {hp.name: list(hp.values) for hp in points.space if hp.name in self.edges}
         codes = {name: _codes(options[name], name, values) for name in self.edges}
         places: dict[tuple[str, ...], int] = {(): 0}
-        found: list[
-            tuple[np.ndarray, np.ndarray]
-        ] = []  # of each path: a column of each of its cells, a cell of each row
+        counted: list[np.ndarray] = []  # for each path, the column that it adds to in each row, or -1
         for path in self._paths(min(source for source, _ in self.edges.values())):
-            cells = list(itertools.product(*(options[name] for name in path)))
-            columns = [places.setdefault(self._acting(c), len(places)) if self._is_path(c) else -1 for c in cells]
+            chains = list(itertools.product(*(options[name] for name in path)))
+            column = [places.setdefault(self._acting(c), len(places)) if self._is_path(c) else -1 for c in chains]
             shape = [len(options[name]) for name in path]
-            found.append((np.array(columns), np.ravel_multi_index([codes[name] for name in path], shape)))
+            counted.append(np.array(column)[np.ravel_multi_index([codes[name] for name in path], shape)])
         counts = np.zeros((len(values), len(places)))
-        for columns, cells in found:
-            rows = np.flatnonzero(columns[cells] >= 0)
-            counts[rows, columns[cells][rows]] += 1
+        for columns in counted:
+            rows = np.flatnonzero(columns >= 0)
+            counts[rows, columns[rows]] += 1
         return np.hstack([OneHot().encode(points, values), counts]) if self.one_hot else counts
 
     def _paths(self, node: int) -> list[tuple[str, ...]]:

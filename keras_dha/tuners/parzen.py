@@ -128,7 +128,7 @@ class ParzenOracle(PointOracle):
 
 
 def _walk(points: Points, answer: Callable[[str, Any], Any]) -> Values:
-    """A point whose values `answer` gives, from a name that is the hyper-parameter's alone; conditions may share one."""
+    """A point whose values `answer` gives, from a name that no hyper-parameter of another condition shares."""
     values: Values = {}
     for place, hp in enumerate(points.space):
         if points.asks(hp, values):

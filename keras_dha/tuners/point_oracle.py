@@ -32,6 +32,8 @@ class PointOracle(keras_tuner.Oracle):
             `max_consecutive_failed_trials` (default: 3), after which the search gives up.
     """
 
+    trials: dict[str, Any]
+
     def __init__(
         self, objective: Any = None, max_trials: int | None = 10, *, seed: int | None = None, **kwargs: Any
     ) -> None:

@@ -173,12 +173,12 @@ class SpaceHyperModel(keras_tuner.HyperModel):
 
     def _policy(self, hp: keras_tuner.HyperParameters) -> AugmentationPolicy | None:
         if isinstance(self.augmentation, AugmentationPolicy):
-            return type(self.augmentation).from_config(self.augmentation.get_config())
+            return self._copy(self.augmentation)
         if not self.augmentation:
             return None
         kinds = self.augmentation
         kind = hp.Choice("augmentation", list(kinds))
-        number, strength = None, None
+        number, strength = 2, 0.5
         if "rand_augment" in kinds:
             with hp.conditional_scope("augmentation", ["rand_augment"]):
                 number = hp.Int("rand_augment_layers", 1, 3, default=2)
@@ -186,6 +186,15 @@ class SpaceHyperModel(keras_tuner.HyperModel):
         if kind == "rand_augment":
             return RandAugment(num_layers=number, strength=min(float(strength), 1.0), seed=self.seed)
         return TrivialAugment(seed=self.seed) if kind == "trivial_augment" else None
+
+    def _copy(self, policy: AugmentationPolicy) -> AugmentationPolicy:
+        """A policy of the same state, which trials do not share; with what it has learned, if anything."""
+        own = type(policy).from_config(policy.get_config())
+        if policy.weights:
+            if not own.built:
+                own.build((None, *self.space.input_shape))
+            own.set_weights(policy.get_weights())
+        return own
 
     def _optimizer(self, hp: keras_tuner.HyperParameters) -> keras.optimizers.Optimizer:
         known = self.space.compile_arguments().get("optimizer")

@@ -20,7 +20,7 @@ class TrialChooser(FixedChooser):
     |---|---|
     | `op`, `kernel`, `repeat`, `squeeze_excite`, `width` with sizes | one `Choice`, named as the question |
     | `node` that keeps one | one `Choice` |
-    | other `node` | `Choice` "name/inputs" of sets of inputs, such as "0+2"; for each a `Choice` "name/0" of operations |
+    | other `node` | `Choice` "name/inputs" of sets of inputs, such as "0+2"; an input has a "name/0" of operations |
     | `width` of channels | `Int`: how many are kept, the first ones |
 
     Each decision that a question allows comes from exactly one point, and there are no other points; but that of
@@ -161,8 +161,8 @@ def _sets(choice: Choice) -> dict[str, tuple[int, ...]]:
     number = sum(math.comb(len(groups), size) for size in sizes)
     if number > _MOST_SETS:
         raise ValueError(
-            f"A node must have at most {_MOST_SETS} sets of inputs. Received: {number} for {choice.name!r}, which keeps "
-            f"{choice.fewest} to {choice.keep} of {len(groups)}. Let it keep fewer, or split it."
+            f"A node must have at most {_MOST_SETS} sets of inputs. Received: {number} for {choice.name!r}, which "
+            f"keeps {choice.fewest} to {choice.keep} of {len(groups)}. Let it keep fewer, or split it."
         )
     return {"+".join(map(str, kept)): kept for size in sizes for kept in itertools.combinations(groups, size)}
 
@@ -179,5 +179,5 @@ def _chosen(hp: keras_tuner.HyperParameters, name: str, options: Sequence[str]) 
 
 
 def _plain(options: Sequence[str]) -> Callable[[str], Any]:
-    """Options that are all numbers, such as sizes of a kernel, are numbers for a tuner, which then knows their order."""
+    """Options that are all numbers, such as sizes of a kernel, are so for a tuner, which then knows their order."""
     return int if all(option.isdecimal() and str(int(option)) == option for option in options) else str

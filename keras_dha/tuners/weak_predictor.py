@@ -178,8 +178,9 @@ class WeakPredictorOracle(PointOracle):
         points = self.points
         if self._table is None or self._table[0] is not points:
             every = points.up_to(LARGEST_TABLE)
-            self._table = (points, every and Candidates(every, self.encoding.encode(points, every)))
-        if self._table[1]:
+            known = Candidates(every, self.encoding.encode(points, every)) if every else None
+            self._table = (points, known)
+        if self._table[1] is not None:
             return self._table[1]
         found = [*values, *(points.random(rng) for _ in range(_DRAWN))]
         for best in by_score(scores)[:_BEST]:

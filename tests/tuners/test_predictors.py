@@ -33,7 +33,7 @@ def test_an_object_is_copied_for_each_round() -> None:
 
 @pytest.mark.parametrize("given", ["svm", object(), None])
 def test_neither_a_name_nor_an_object_that_learns(given: object) -> None:
-    with pytest.raises(ValueError, match="with fit and predict. Received: predictor="):
+    with pytest.raises(ValueError, match=r"with fit and predict. Received: predictor="):
         maker(given)
 
 
