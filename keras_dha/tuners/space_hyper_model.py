@@ -33,8 +33,9 @@ class SpaceHyperModel(keras_tuner.HyperModel):
             trains on from its model's weights, and with its optimizer, loss and metrics if it is compiled.
         learning_rate: Of the optimizer, searched on a log scale. Default: (1e-3, 0.5).
         weight_decay: Decoupled, on a log scale. Default: (1e-5, 1e-2).
-        label_smoothing: The share of all classes alike in the training labels. Default: (0.0, 0.2); left out where the
-            loss is the space's own, or there is one output.
+        label_smoothing: The share of all classes alike in the training labels; loss and metrics are then those of
+            `build`, whatever the tuner was given. Default: (0.0, 0.2); left out where the loss is the space's own, or
+            there is one output.
         batch_size: A number, or a sequence of some to choose from. Default: None, that of `tuner.search`.
         epochs: A number, or a sequence of some. Default: None, those of `tuner.search`; `Hyperband` sets its own.
         augmentation: Of images: an `AugmentationPolicy`; or one or several of `"none"`, `"trivial_augment"` and
@@ -144,11 +145,17 @@ class SpaceHyperModel(keras_tuner.HyperModel):
             policy=self._policy(hp),
             smoothing=self._value(hp, "label_smoothing"),
             num_classes=self.space.num_classes,
-            seed=self.seed or 0,
+            seed=int(np.random.default_rng(self.seed).integers(2**31)),
         )
         self._summary = self._summary or data.summary
         self._adapt(model)
-        if data.is_one_hot and model.loss is not None and getattr(model.loss, "name", "").startswith("sparse_"):
+        kinds = keras.losses.SparseCategoricalCrossentropy, keras.losses.CategoricalCrossentropy
+        if data.is_one_hot and data.summary.label_kind != "one_hot" and not isinstance(model.loss, kinds):
+            raise keras_tuner.errors.FatalValueError(
+                "Labels can be smoothed or mixed only for a cross-entropy. "
+                f"Received: loss={model.loss!r}. Give label_smoothing=None, and a policy without mixing."
+            )
+        if data.is_one_hot and isinstance(model.loss, kinds[0]):
             self._compile(model, model.optimizer, one_hot=True)
         kwargs["epochs"] = kwargs.get("epochs", 1) if epochs is None else int(epochs)
         kwargs["callbacks"] = [data.teller, *(kwargs.get("callbacks") or ())]

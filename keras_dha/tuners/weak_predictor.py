@@ -14,7 +14,7 @@ from keras_dha.tuners.points import Points, Values, key_of
 from keras_dha.tuners.predictors import fitted, maker
 
 LARGEST_TABLE = 50_000  # points of a space that is ranked whole
-_DRAWN, _BEST = 2000, 10  # of a larger one: random points, and of how many of the best the neighbours
+_DRAWN, _BEST, _NEIGHBOURS = 1000, 10, 100  # of a larger one: random points, and neighbours of each of the ten best
 _MEMBERS = 5  # of the ensemble of expected improvement
 
 
@@ -36,8 +36,8 @@ class WeakPredictorOracle(PointOracle):
 
     `f_k = argmin_f sum_{x tried} (f(x) - y(x))^2`, `T_k` the `pool_size` points of greatest `f_k(x)`, next are
     `round_size` of `T_k` that were not tried, drawn uniformly; if fewer are left, the next best. First come
-    `num_initial_points` random ones. A space of at most 50,000 points is ranked whole; of a larger one, 2,000 random
-    points, the neighbours of the ten best, and what has been tried.
+    `num_initial_points` random ones. A space of at most 50,000 points is ranked whole; of a larger one, 1,000 random
+    points, a hundred neighbours of each of the ten best, and what has been tried.
 
     The oracle for few trials: on NAS-Bench-201 it needs less than half of the trials of `RegularizedEvolutionOracle`.
 
@@ -184,7 +184,7 @@ class WeakPredictorOracle(PointOracle):
             return self._table[1]
         found = [*values, *(points.random(rng) for _ in range(_DRAWN))]
         for best in by_score(scores)[:_BEST]:
-            found.extend(points.neighbours(values[best], rng))
+            found.extend(itertools.islice(points.neighbours(values[best], rng), _NEIGHBOURS))
         different = list({key_of(point): point for point in found}.values())
         return Candidates(different, self.encoding.encode(points, different))
 

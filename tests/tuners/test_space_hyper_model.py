@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tiny_space import TinySpace, TwoInputSpace, images
 
-from keras_dha.augmentation import MixUp, RandAugment, TrivialAugment
+from keras_dha.augmentation import MixUp, PairPolicy, RandAugment, TrivialAugment
 from keras_dha.spaces import Decisions, GatedSpace
 from keras_dha.tuners import SpaceHyperModel
 
@@ -196,6 +196,25 @@ def test_a_users_model_keeps_its_loss_and_its_weights() -> None:
     np.testing.assert_allclose(network(x), model(x), rtol=1e-5)
     assert (network.loss, type(network.optimizer)) == ("mse", keras.optimizers.Adam)
     assert list(values_of(SpaceHyperModel(model))) == ["learning_rate", "weight_decay"]
+
+
+def test_labels_cannot_be_smoothed_for_any_loss() -> None:
+    x, y = images(32)
+    hypermodel = plain(label_smoothing=0.1)
+    model = hypermodel.build(keras_tuner.HyperParameters())
+    model.compile("sgd", loss="sparse_categorical_crossentropy")  # as a tuner does that was given a loss
+    with pytest.raises(keras_tuner.errors.FatalValueError, match=r"Received: loss='sparse_categorical_crossentropy'"):
+        hypermodel.fit(keras_tuner.HyperParameters(), model, x, y)
+
+
+def test_a_learned_policy_comes_with_what_it_learned() -> None:
+    policy = PairPolicy(("Identity", "Brightness"))
+    policy.build((None, 8, 8, 1))
+    policy.set_weights([np.full(weight.shape, 0.5) for weight in policy.get_weights()])
+    copy = plain(augmentation=policy)._policy(keras_tuner.HyperParameters())
+    assert copy is not policy
+    for old, new in zip(policy.get_weights(), copy.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_several_inputs() -> None:
