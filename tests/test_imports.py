@@ -130,7 +130,9 @@ def test_import_keras_dha_loads_nothing_heavy() -> None:
     assert modules_after("import keras_dha") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["report", "--help"], ["export", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([command, "--help"] for command in ("search", "tune", "report", "export"))]
+)
 def test_help_loads_neither_tensorflow_nor_keras(arguments: list[str]) -> None:
     code = f"import sys; sys.argv = ['keras-dha', *{arguments}]\nfrom keras_dha import cli\nsys.exit(cli.main())"
     assert not modules_after(code) & {"tensorflow", "keras"}

@@ -13,6 +13,7 @@ from keras_dha.tuners.regularized_evolution import RegularizedEvolutionOracle
 from keras_dha.tuners.space_hyper_model import SpaceHyperModel
 from keras_dha.tuners.trial_chooser import TrialChooser, decisions_of, hyperparameters_of
 from keras_dha.tuners.weak_predictor import WeakPredictorOracle
+from keras_dha.tuners.workers import Workers
 
 __all__ = [
     "CellPaths",
@@ -25,6 +26,7 @@ __all__ = [
     "SpaceHyperModel",
     "TrialChooser",
     "WeakPredictorOracle",
+    "Workers",
     "decisions_of",
     "hyperparameters_of",
     "key_of",
