@@ -153,21 +153,24 @@ def joint_kind(kinds: Sequence[str]) -> str:
     return next(kind for kind in MODALITIES if kind in kinds)
 
 
-def joined(tensors: Sequence[Tensor], kinds: Sequence[str], channels: int) -> Tensor:
+def largest_size(tensors: Sequence[Tensor]) -> Shape:
+    """The largest height and width, or number of steps; of tables nothing."""
+    return tuple(max(sides) for sides in zip(*(x.shape[1:-1] for x in tensors)))
+
+
+def joined(tensors: Sequence[Tensor], kinds: Sequence[str], kind: str, size: Shape, channels: int) -> Tensor:
     """Tensors of several kinds with `channels` channels each, side by side at the same positions.
 
-    Each is projected by a dense layer on its channels, and batch normalized. Then it is resized to the largest height
-    and width (or number of steps) of those of the joint kind; a sequence becomes an image of equal columns, and a
-    table is repeated at each position.
+    Each is projected by a dense layer on its channels, and batch normalized. Then images and sequences are resized to
+    `size`; a sequence becomes an image of equal columns, and a table is repeated at each position.
 
     Args:
         tensors: Of towers.
         kinds: Their kinds.
+        kind: What they become; the richest of the kinds.
+        size: Its positions.
         channels: Of each part.
     """
-    kind = joint_kind(kinds)
-    sizes = [tuple(x.shape[1:-1]) for x, own in zip(tensors, kinds) if own == kind]
-    size = tuple(max(sides) for sides in zip(*sizes))
     projected = [keras.Sequential(_projection(channels))(x) for x in tensors]
     parts = [getattr(MODALITIES[own], f"to_{kind}")(x, size) for x, own in zip(projected, kinds)]
     return keras.layers.Concatenate()(parts)

@@ -9,10 +9,12 @@ import numpy as np
 
 from keras_dha.spaces.chooser import Chooser, Tensor
 from keras_dha.spaces.decisions import Decisions
-from keras_dha.spaces.modalities import MODALITIES, fusions, joined, joint_kind
+from keras_dha.spaces.modalities import MODALITIES, fusions, joined, joint_kind, largest_size
+from keras_dha.spaces.operations import batch_norm
 from keras_dha.spaces.search_space import SearchSpace
 
 Vectors = dict[str, Tensor]
+Names = tuple[str, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
@@ -40,7 +42,7 @@ class MultimodalSpace(SearchSpace):
             image (`(height, width, channels)`, or of one channel), of one size a table; a sequence `(steps, channels)`
             must be named here.
         combinations: Which modalities may be read together, such as `[["image"], ["image", "audio"]]`. Default: each
-            alone, and any of them together. The supernet has a joint tower for each of several modalities and place.
+            alone, and any of them together. A network of images and others is one of images from the place of fusion on.
         channels: Channels of the first stage of an image or sequence; each later one has twice as many.
         stages: Number of stages of a tower.
         units: Length of the vectors, and width of a table's blocks.
@@ -94,12 +96,11 @@ class MultimodalSpace(SearchSpace):
         inputs = {name: keras.Input(shape, name=name) for name, shape in self.input_shapes.items()}
         read = [name for name in inputs if any(name in combination for combination in self.combinations)]
         towers = {name: self._tower(choose, name, inputs[name]) for name in read}
-        vectors = {name: self._features(choose, name, self.kinds[name], taps[-1]) for name, taps in towers.items()}
-        found = {
-            "+".join(names): self._fused(choose, {name: (towers[name], vectors[name]) for name in names})
-            for names in self.combinations
-        }
-        x = choose.tensor("modalities", found) if len(found) > 1 else next(iter(found.values()))
+        vectors = {name: self._features(choose, name, self.kinds[name], towers[name][-1]) for name in read}
+        found: dict[Names, Tensor] = {(name,): vectors[name] for name in read}
+        for kind, several in self._joint().items():
+            found |= dict.fromkeys(several, self._joint_vector(choose, kind, several, towers, vectors))
+        x = self._pick(choose, {names: found[names] for names in self.combinations})
         x = keras.layers.ReLU()(x)
         x = keras.layers.ReLU()(choose.op("head", MODALITIES["table"].residuals(self.units))(x))
         rates = {f"dropout_{percent}": lambda p=percent: keras.layers.Dropout(p / 100) for percent in (25, 50)}
@@ -127,28 +128,56 @@ class MultimodalSpace(SearchSpace):
     def _channels(self, kind: str, stage: int) -> int:
         return self.units if kind == "table" else self.channels * 2 ** max(stage - 1, 0)
 
-    def _fused(self, choose: Chooser, parts: Mapping[str, tuple[list[Tensor], Tensor]]) -> Tensor:
-        """One vector of all these modalities, wherever they are fused; of a single one its own."""
-        names, kinds = list(parts), [self.kinds[name] for name in parts]
-        if len(names) == 1:
-            return parts[names[0]][1]
-        kind = joint_kind(kinds)
-        places: Vectors = {}
-        for stage in range(self.stages):
-            taps = [parts[name][0][stage] for name in names]
-            x = joined(taps, kinds, self._channels(kind, stage))
-            x = keras.layers.ReLU()(self._operator(choose, len(names), x))
-            for later in range(stage + 1, self.stages + 1):
-                x = self._stage(choose, f"joint_{kind}", kind, later, x)
-            places[f"stage_{stage}" if stage else "early"] = self._features(choose, f"joint_{kind}", kind, x)
-        late = keras.layers.Concatenate()([vector for _, vector in parts.values()])
-        places["late"] = self._operator(choose, len(names), late)
-        return choose.tensor("fusion_place", places)
+    def _joint(self) -> dict[str, list[Names]]:
+        """Combinations of several modalities, by the kind of their joint tower."""
+        found: dict[str, list[Names]] = {}
+        for names in self.combinations:
+            if len(names) > 1:
+                found.setdefault(joint_kind([self.kinds[name] for name in names]), []).append(names)
+        return found
+
+    def _joint_vector(
+        self, choose: Chooser, kind: str, several: list[Names], towers: dict[str, list[Tensor]], vectors: Vectors
+    ) -> Tensor:
+        """One vector of several modalities, wherever they are fused.
+
+        The joint tower goes on with what it has, or, at the place of fusion, begins with what the towers have.
+        """
+        places = ["early", *(f"stage_{stage}" for stage in range(1, self.stages)), "late"]
+        maps = [self._fused(choose, kind, several, towers, stage) for stage in range(self.stages)]
+        late = {names: keras.layers.Concatenate()([vectors[name] for name in names]) for names in several}
+        x = maps[0]
+        for stage in range(1, self.stages + 1):
+            x = self._stage(choose, f"joint_{kind}", kind, stage, x)
+            if stage < self.stages:
+                options = {place: x if i < stage else maps[stage] for i, place in enumerate(places)}
+                x = choose.tensor("fusion_place", options)
+        x = self._features(choose, f"joint_{kind}", kind, x)
+        last = self._pick(choose, {names: self._operator(choose, len(names), y) for names, y in late.items()})
+        return choose.tensor("fusion_place", {place: last if place == "late" else x for place in places})
+
+    def _fused(
+        self, choose: Chooser, kind: str, several: list[Names], towers: dict[str, list[Tensor]], stage: int
+    ) -> Tensor:
+        """What several modalities have after this stage of their towers, as one tensor of the joint kind."""
+        read = {name for names in several for name in names}
+        size = largest_size([towers[name][stage] for name in read if self.kinds[name] == kind])
+        found: dict[Names, Tensor] = {}
+        for names in several:
+            taps, kinds = [towers[name][stage] for name in names], [self.kinds[name] for name in names]
+            x = joined(taps, kinds, kind, size, self._channels(kind, stage))
+            found[names] = keras.layers.ReLU()(self._operator(choose, len(names), x))
+        return self._pick(choose, found)
+
+    def _pick(self, choose: Chooser, found: Mapping[Names, Tensor]) -> Tensor:
+        """The tensor of the combination that is read; any one where that has none, for nothing will read it."""
+        first = next(iter(found.values()))
+        if len(found) == 1:
+            return first
+        return choose.tensor("modalities", {"+".join(names): found.get(names, first) for names in self.combinations})
 
     def _operator(self, choose: Chooser, number: int, x: Tensor) -> Tensor:
-        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(
-            choose.op("fusion_operator", fusions(number))(x)
-        )
+        return batch_norm()(choose.op("fusion_operator", fusions(number))(x))
 
     def modalities_of(self, decisions: Mapping[str, Any]) -> tuple[str, ...]:
         """The names of the inputs that the network of these decisions reads.
