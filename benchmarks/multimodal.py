@@ -6,14 +6,14 @@
 Data: `av_mnist` of the folder with `load.py` that `KERAS_DHA_DATA` names (default: ../shared/data), a stand-in for
 AV-MNIST: 6,000 + 2,000 pairs of a blurred picture of a digit and a noisy spoken one of its class.
 
-`random` draws `--trials` networks from `MultimodalSpace`, uniformly, trains each for `--epochs` epochs, and takes the one
-that is best on a held-out fifth of the training pairs, as it was trained, to the test part, which is read once.
-`random_image` and `random_audio` do the same in the spaces of one input. Recordings come back in several training pairs,
-so a whole recording is held out, with all its pairs. `search`, and `search_RECIPE`, is one `fit` of a `SearchModel` in the
-same space, with as many seconds as all trials of `random` took and the same held-out part, which nothing trains on; it
-searches in the first six tenths of them, of which the first steps, traced, take a third. A trial that raises is counted,
-and is no candidate. Every run is a process with one thread; seconds are those of its processor, and `--seconds` gives a
-search another time.
+`random` draws `--trials` networks from `MultimodalSpace`, uniformly, trains each for `--epochs` epochs, and takes the
+one that is best on a held-out fifth of the training pairs, as it was trained, to the test part, which is read once.
+`random_image` and `random_audio` do the same in the spaces of one input. Recordings come back in several pairs, so
+whole recordings are held out, with all their pairs. `search`, and `search_RECIPE`, is one `fit` of a `SearchModel` in
+the same space, with as many seconds as all trials of `random` took and the same held-out part, on which no weights are
+trained; it searches in the first six tenths of them, for building and tracing the supernet is in them, too. A trial
+that raises is counted, and is no candidate. Every run is a process with one thread; seconds are those of its processor,
+and `--seconds` gives a search another time.
 """
 
 import argparse

@@ -67,7 +67,7 @@ def test_validation_data_unlike_the_training_data(given: Any, message: str) -> N
         search_model().fit(X, Y, validation_data=given)
 
 
-NAMED = {"wide": np.ones((6, 3), "float32"), "narrow": np.ones((6, 1), "float32")}
+NAMED = {"wide": np.random.default_rng(0).random((24, 3)), "narrow": np.ones((24, 1))}
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ NAMED = {"wide": np.ones((6, 3), "float32"), "narrow": np.ones((6, 1), "float32"
         ({"wide": NAMED["wide"]}, r"for each input of the space, \['narrow', 'wide'\]. Received: x with \['wide'\]"),
         ({**NAMED, "more": NAMED["wide"]}, r"Received: x with \['more', 'narrow', 'wide'\]. .* no other names"),
         (NAMED["wide"], "Received: x with one array"),
-        ({**NAMED, "wide": np.ones((6, 4), "float32")}, r"for, \(3,\). Received: x\['wide'\] with .* shape \(4,\)"),
-        ({**NAMED, "narrow": np.ones(6, "float32")}, r"Give x\['narrow'\]\[..., None\]"),
+        ({**NAMED, "wide": NAMED["wide"].repeat(2, 1)}, r"for, \(3,\). Received: x\['wide'\] with .* shape \(6,\)"),
+        ({**NAMED, "narrow": np.ones(24)}, r"Give x\['narrow'\]\[..., None\]"),
     ],
 )
 def test_named_inputs_must_be_those_of_the_space(x: Any, message: str) -> None:
     model = search_model(space=TwoInputSpace((4,), 3))
     with pytest.raises(DataError, match=message):
-        model.fit(x, np.arange(6) % 3)
+        model.fit(x, Y)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import pytest
 import tensorflow as tf
 from tiny_space import recipe
 
-import keras_dha
 from keras_dha import SearchModel
+from keras_dha.data import PairedData
 from keras_dha.derivation import FixedChooser
 from keras_dha.relaxations import GumbelSoftmax
 from keras_dha.spaces import MultimodalSpace
 
+pytestmark = pytest.mark.slow  # one fit, whose supernet has to be traced, and two more
 NUMBER = 48
 Y = np.arange(NUMBER) % 3
 
@@ -31,9 +32,8 @@ def data() -> dict[str, np.ndarray]:
 X = data()
 
 
-def search(**parts: Any) -> SearchModel:
-    space = MultimodalSpace({"image": (4, 4), "table": (3,)}, 3, channels=2, stages=1, units=8)
-    return SearchModel(space, recipe(relaxation=GumbelSoftmax(), **parts), seed=0)
+def small() -> MultimodalSpace:
+    return MultimodalSpace({"image": (4, 4), "table": (3,)}, 3, channels=2, stages=1, units=8)
 
 
 def batches() -> tf.data.Dataset:
@@ -51,7 +51,7 @@ class Sequence(keras.utils.PyDataset):
 
 @pytest.fixture(scope="module")
 def fitted() -> SearchModel:
-    model = search()
+    model = SearchModel(small(), recipe(relaxation=GumbelSoftmax()), seed=0)
     history = model.fit(X, Y, batch_size=8, epochs=2, validation_data=(X, Y), verbose=0).history
     assert history["phase"] == [0.0, 1.0]
     assert all(np.isfinite(values).all() for values in history.values())
@@ -94,15 +94,16 @@ def test_the_served_model_takes_each_input_by_its_name(fitted: SearchModel, tmp_
 @pytest.mark.parametrize("source", [batches, lambda: Sequence()], ids=["dataset", "PyDataset"])
 def test_datasets_of_dicts(source: Any) -> None:
     modalities = {"modalities": "2/image+table", "fusion_place": "1/late"}
-    decisions = {**search().space.random_decisions(seed=0), **modalities}
-    model = SearchModel(search().space, recipe(), decisions=decisions, seed=0)
+    space = small()
+    decisions = {**space.random_decisions(seed=0), **modalities}
+    model = SearchModel(space, recipe(), decisions=decisions, seed=0)
     history = model.fit(source(), epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     assert np.isfinite(history["held_out_loss"]).all()
 
 
 def test_the_split_keeps_pairs_together() -> None:
-    paired = keras_dha.data.PairedData(X, Y, batch_size=8, held_out=0.25, num_classes=3)
+    paired = PairedData(X, Y, batch_size=8, held_out=0.25, num_classes=3)
     rows = {part: getattr(paired, f"{part}_indices") for part in ("train", "held_out")}
     assert len(rows["held_out"]) == NUMBER // 4
     assert set(rows["train"]) | set(rows["held_out"]) == set(range(NUMBER))
@@ -118,6 +119,7 @@ def test_the_split_keeps_pairs_together() -> None:
 
 def test_bytes_are_taken_as_they_are() -> None:
     x = {"image": X["image"].astype("uint8"), "table": X["table"]}
-    model = search().space.build(FixedChooser(search().space.random_decisions(seed=1)))
+    space = small()
+    model = space.build(FixedChooser(space.random_decisions(seed=1)))
     floats = {**x, "image": x["image"].astype("float32")}
     np.testing.assert_allclose(model(x), model(floats), atol=1e-6)

@@ -177,7 +177,7 @@ def joined(tensors: Sequence[Tensor], kinds: Sequence[str], kind: str, size: Sha
 
 
 def fusions(number: int) -> dict[str, OpFactory]:
-    """Ways to make one of `number` equal parts along the last axis, `x_1` to `x_n`, each of the same number of channels.
+    """Ways to make one of `number` equal parts along the last axis, `x_1` to `x_n`, of the same number of channels.
 
     - `concat`: a dense layer on all of them;
     - `sum`: `x_1 + ... + x_n`;

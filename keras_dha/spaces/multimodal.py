@@ -22,14 +22,15 @@ class MultimodalSpace(SearchSpace):
     """Networks of several named inputs, such as a picture, a sound and a table: which to read, and how to fuse them.
 
     Each modality has a tower of stages. A stage is a block, a pool that halves the positions, and perhaps one more
-    block, added to its input; of an image and of a sequence blocks are convolutions, of a table dense layers. Chosen are
+    block, added to its input; blocks are convolutions of an image or a sequence, and dense layers of a table. Chosen
+    are
 
     - `"modalities"`: which inputs are read, one of `combinations`; the towers of others are not in the network;
     - `"fusion_place"`: `early`, of the inputs; `stage_1`, ..., of what the stages of the towers give; or `late`, of one
       vector a modality. From there on a joint tower has the stages that are left;
     - `"fusion_operator"`: `concat`, `sum`, `product` or `gated`: see docs/multimodal.md;
-    - for each tower and stage the block, with its kernel and width (`"image_block_1"`), the pool (`"image_pool_1"`), and
-      the second block or `skip` (`"image_more_1"`); how the tower becomes a vector (`"image_features"`);
+    - for each tower and stage the block, with its kernel and width (`"image_block_1"`), the pool (`"image_pool_1"`),
+      and the second block or `skip` (`"image_more_1"`); how the tower becomes a vector (`"image_features"`);
     - a last dense block or `skip` (`"head"`), and the dropout before the logits (`"dropout"`).
 
     Networks take a dict with one array a modality, as the user has it, and have a batch normalization at the start of
@@ -42,7 +43,7 @@ class MultimodalSpace(SearchSpace):
             image (`(height, width, channels)`, or of one channel), of one size a table; a sequence `(steps, channels)`
             must be named here.
         combinations: Which modalities may be read together, such as `[["image"], ["image", "audio"]]`. Default: each
-            alone, and any of them together. A network of images and others is one of images from the place of fusion on.
+            alone, and any of them together. Where an image is fused with others, the joint tower is one of images.
         channels: Channels of the first stage of an image or sequence; each later one has twice as many.
         stages: Number of stages of a tower.
         units: Length of the vectors, and width of a table's blocks.
