@@ -8,12 +8,13 @@ AV-MNIST: 6,000 + 2,000 pairs of a blurred picture of a digit and a noisy spoken
 
 `random` draws `--trials` networks from `MultimodalSpace`, uniformly, trains each for `--epochs` epochs, and takes the
 one that is best on a held-out fifth of the training pairs, as it was trained, to the test part, which is read once.
-`random_image` and `random_audio` do the same in the spaces of one input. Recordings come back in several pairs, so
-whole recordings are held out, with all their pairs. `search`, and `search_RECIPE`, is one `fit` of a `SearchModel` in
-the same space, with as many seconds as all trials of `random` took and the same held-out part, on which no weights are
-trained; it searches in the first six tenths of them, for building and tracing the supernet is in them, too. A trial
-that raises is counted, and is no candidate. Every run is a process with one thread; seconds are those of its processor,
-and `--seconds` gives a search another time.
+`random_image` and `random_audio` do the same in the spaces of one input; `again`, `again_image` and `again_audio` train
+what these found anew, with new weights, for `--again` epochs on all training pairs. Recordings come back in several
+pairs, so whole recordings are held out, with all their pairs. `search`, and `search_RECIPE`, is one `fit` of a
+`SearchModel` in the same space, with as many seconds as `random` and `again` took and the same held-out part, on which
+no weights are trained; it searches in the first six tenths of them, for building and tracing the supernet is in them,
+too. A trial that raises is counted, and is no candidate. Every run is a process with one thread; seconds are those of
+its processor, and `--seconds` gives a search another time.
 """
 
 import argparse
@@ -32,7 +33,8 @@ from reference_data import loaders
 
 READ = {"random": None, "random_image": [["image"]], "random_audio": [["audio"]]}
 SEARCHES = {"search": "dha", "search_gdas": "gdas", "search_darts": "darts"}
-METHODS = (*READ, *SEARCHES)
+AGAIN = {name.replace("random", "again"): name for name in READ}
+METHODS = (*READ, *AGAIN, *SEARCHES)
 RATE, SEARCH_FRACTION = 2e-3, 0.6
 Arrays = dict[str, Any]
 
@@ -51,7 +53,8 @@ def data_of(seed: int) -> Arrays:
     def part(kept: np.ndarray) -> tuple[Arrays, np.ndarray]:
         return {name: values[kept] for name, values in x.items()}, y[kept]
 
-    return {"kept": part(~held_out), "held_out": part(held_out), "test": (test, raw["y_test"].astype("int32"))}
+    parts = {"kept": part(~held_out), "held_out": part(held_out), "all": part(np.ones(len(y), bool))}
+    return {**parts, "test": (test, raw["y_test"].astype("int32"))}
 
 
 def space_of(method: str, channels: int) -> Any:
@@ -59,19 +62,23 @@ def space_of(method: str, channels: int) -> Any:
     from keras_dha.spaces import MultimodalSpace
 
     shapes = {"image": (28, 28, 1), "audio": (32, 32, 1)}
-    return MultimodalSpace(shapes, 10, channels=channels, combinations=READ.get(method))
+    return MultimodalSpace(shapes, 10, channels=channels, combinations=READ.get(AGAIN.get(method, method)))
 
 
-def trained(model: Any, data: Arrays, epochs: int) -> float:
-    """Trains a network as every trial is trained; its accuracy on the held-out part."""
+def train(model: Any, data: tuple[Arrays, np.ndarray], epochs: int) -> None:
+    """Trains a network as every trial is trained."""
     import keras
 
-    steps = epochs * -(-len(data["kept"][1]) // 64)
+    steps = epochs * -(-len(data[1]) // 64)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, steps))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"])
-    model.fit(*data["kept"], batch_size=64, epochs=epochs, verbose=0)
-    return float(model.evaluate(*data["held_out"], batch_size=500, verbose=0)[1])
+    model.fit(*data, batch_size=64, epochs=epochs, verbose=0)
+
+
+def accuracy_of(model: Any, data: tuple[Arrays, np.ndarray]) -> float:
+    """The share of examples that a compiled network gets right."""
+    return float(model.evaluate(*data, batch_size=500, verbose=0)[1])
 
 
 def random_search(build: Callable[[int], Any], data: Arrays, trials: int, epochs: int, seed: int) -> dict[str, Any]:
@@ -93,7 +100,8 @@ def random_search(build: Callable[[int], Any], data: Arrays, trials: int, epochs
         began, line = time.monotonic(), {"trial": number}
         try:
             model = build(number)
-            line |= {"parameters": model.count_params(), "held_out": trained(model, data, epochs)}
+            train(model, data["kept"], epochs)
+            line |= {"parameters": model.count_params(), "held_out": accuracy_of(model, data["held_out"])}
         except Exception as error:  # whatever a trial dies of is a result
             line |= {"failure": f"{type(error).__name__}: {error}"[:200]}
         else:
@@ -115,6 +123,20 @@ def run_random(method: str, data: Arrays, seed: int, arguments: argparse.Namespa
     for line, decisions in zip(found["trials"], drawn):
         line["modalities"] = "+".join(space.modalities_of(decisions))
     return {**found, "decisions": {name: kept[0] for name, kept in drawn[found["best"]].items()}}
+
+
+def run_again(method: str, data: Arrays, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a random search found, trained once more."""
+    import keras
+
+    from keras_dha.derivation import FixedChooser
+
+    space = space_of(method, arguments.channels)
+    decisions = line_of(arguments.out, AGAIN[method], seed)["decisions"]
+    keras.utils.set_random_seed(1000 * seed + 999)
+    model = space.build(FixedChooser(decisions))
+    train(model, data["all"], arguments.again)
+    return {"model": model, "epochs": arguments.again, "modalities": "+".join(space.modalities_of(decisions))}
 
 
 def run_search(method: str, data: Arrays, seed: int, seconds: float, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -148,12 +170,15 @@ def run_one(arguments: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     if method in READ:
         found = run_random(method, data, seed, arguments)
+    elif method in AGAIN:
+        found = run_again(method, data, seed, arguments)
     else:
-        seconds = arguments.seconds or seconds_of_random(arguments.out, seed)
+        spent = [line_of(arguments.out, name, seed)["seconds"] for name in ("random", "again") if not arguments.seconds]
+        seconds = arguments.seconds or sum(spent)
         found = run_search(method, data, seed, seconds, arguments)
     spent = time.monotonic() - began
     model = found.pop("model")
-    accuracy = model.evaluate(*data["test"], batch_size=500, verbose=0)[1]
+    accuracy = accuracy_of(model, data["test"])
     versions = [platform.python_version(), tf.__version__, keras.__version__]
     sizes = {name: getattr(arguments, name) for name in ("channels", "epochs") if method in READ or name == "channels"}
     common = {
@@ -172,12 +197,12 @@ def read_lines(file: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def seconds_of_random(file: str, seed: int) -> float:
-    """What the trials of the whole space took, of this seed."""
+def line_of(file: str, method: str, seed: int) -> dict[str, Any]:
+    """A run that another one goes on from."""
     for line in read_lines(file):
-        if (line["method"], line["seed"]) == ("random", seed):
-            return line["seconds"]
-    raise SystemExit(f"A search has the time of the random one. Received: none of seed {seed} in {file}. Run it first.")
+        if (line["method"], line["seed"]) == (method, seed):
+            return line
+    raise SystemExit(f"The run must go on from another one. Received: no {method} of seed {seed} in {file}. Run it.")
 
 
 def table(lines: list[dict[str, Any]]) -> str:
@@ -200,11 +225,13 @@ def table(lines: list[dict[str, Any]]) -> str:
         rows.append(f"| {method} | {mean:.4f} | {each} | {read} | {counts} | {seconds:.0f} |")
     found = {(line["method"], line["seed"]): line["accuracy"] for line in lines}
     for seed in sorted({line["seed"] for line in lines}):
-        single = [found[name, seed] for name in ("random_image", "random_audio") if (name, seed) in found]
-        gains = {name: found[name, seed] for name in ("random", *SEARCHES) if (name, seed) in found}
-        if single:
+        for first, others in (("random", ()), ("again", SEARCHES)):
+            single = [found[name, seed] for name in (f"{first}_image", f"{first}_audio") if (name, seed) in found]
+            gains = {name: found[name, seed] for name in (first, *others) if (name, seed) in found}
+            if not single:
+                continue
             points = ", ".join(f"{name} {100 * (value - max(single)):+.1f}" for name, value in gains.items())
-            rows.append(f"\nSeed {seed}, points above the best of one input: {points}.")
+            rows.append(f"\nSeed {seed}, points above the best {first} one of one input: {points}.")
     return "\n".join(rows)
 
 
@@ -215,6 +242,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=4, help="of a trial")
+    parser.add_argument("--again", type=int, default=12, help="epochs of what was found, trained anew")
     parser.add_argument("--seconds", type=float, default=0.0, help="of a search; 0: what the random one took")
     parser.add_argument("--channels", type=int, default=4)
     parser.add_argument("--cores", nargs="+", type=int, default=[0])
@@ -232,11 +260,11 @@ def main() -> None:
             file.write(result + "\n")
         print(result, flush=True)
         return
-    sizes = [f"--{name}={getattr(arguments, name)}" for name in ("trials", "epochs", "seconds", "channels")]
+    sizes = [f"--{name}={getattr(arguments, name)}" for name in ("trials", "epochs", "again", "seconds", "channels")]
     common = [sys.executable, __file__, "--here", "--out", arguments.out, *sizes]
     done = {(line["method"], line["seed"]) for line in read_lines(arguments.out)}
     for seed in arguments.seeds:
-        for kind in (READ, SEARCHES):  # a search has the time that the random one took
+        for kind in (READ, AGAIN, SEARCHES):  # each kind goes on from those before it
             methods = [name for name in arguments.methods if name in kind and (name, seed) not in done]
             runs = [[*common, "--methods", name, "--seeds", str(seed)] for name in methods]
             run_on_cores(runs, arguments.cores)

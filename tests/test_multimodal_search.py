@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_space import recipe
 
-from keras_dha import SearchModel
+from keras_dha import SearchModel, recipes
 from keras_dha.data import PairedData
 from keras_dha.derivation import FixedChooser
 from keras_dha.relaxations import GumbelSoftmax
@@ -123,3 +123,14 @@ def test_bytes_are_taken_as_they_are() -> None:
     model = space.build(FixedChooser(space.random_decisions(seed=1)))
     floats = {**x, "image": x["image"].astype("float32")}
     np.testing.assert_allclose(model(x), model(floats), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["darts", "dha", "dots", "pc_darts"])
+def test_recipes_of_several_kinds_of_relaxation_search_it(name: str) -> None:
+    x = {"left": X["table"], "right": X["image"][:, 0]}
+    space = MultimodalSpace({"left": (3,), "right": (4,)}, 3, stages=1, units=4)
+    model = SearchModel(space, getattr(recipes, name)(), seed=0)
+    model.compile(run_eagerly=True)
+    model.fit(x, Y, batch_size=16, epochs=2, verbose=0)
+    model.decisions().validate(space.choices())
+    np.testing.assert_allclose(model.derive()(x), model(x), atol=1e-5)

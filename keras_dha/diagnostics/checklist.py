@@ -86,12 +86,9 @@ def human_intervention(recipe: Recipe) -> dict[str, Answer]:
     >>> human_intervention(keras_dha.recipes.dha())["learning_rate"].value
     'no'
     """
-    return {
-        **_of_networks(recipe.name),
-        "search_numbers": _search_numbers(recipe),
-        **_of_training(recipe),
-        **_of_reports(),
-    }
+    found = {**_of_networks(recipe.name), "search_numbers": _search_numbers(recipe)}
+    found |= {**_of_training(recipe), **_of_reports()}
+    return {key: found[key] for key in QUESTIONS}
 
 
 def _of_networks(recipe: str) -> dict[str, Answer]:

@@ -247,3 +247,11 @@ def test_channels_come_last() -> None:
 def test_decisions_of_another_space_have_no_modalities_here() -> None:
     with pytest.raises(ValueError, match=r"unknown=\['edge'\]"):
         small().modalities_of({"edge": "conv"})
+
+
+def test_a_tuner_can_answer_every_choice() -> None:
+    keras_tuner = pytest.importorskip("keras_tuner")
+    space, hp = small(), keras_tuner.HyperParameters()
+    decisions = {choice.name: hp.Choice(choice.name, list(choice.options)) for choice in space.choices()}
+    assert Decisions(decisions).validate(space.choices()) == decided(space)
+    assert space.build(FixedChooser(decisions)).output_shape == (None, 3)
