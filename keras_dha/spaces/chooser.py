@@ -95,7 +95,7 @@ class Chooser(abc.ABC):
             `node` that keeps one input, each with the one operation of its name.
         """
         options = tuple(f"{i}/{key}" for i, key in enumerate(tensors))
-        choice = self._ask(Choice(name, options, groups=tuple(range(len(options)))))
+        choice = self._ask(Choice(name, options))  # without groups: each tensor is weighed against the others
         identities: dict[str, NodeFactory] = {key: lambda _: keras.layers.Identity() for key in tensors}
         return self._answer_node(choice, identities, list(tensors.values()))
 

@@ -54,7 +54,7 @@ def test_a_node_keeps_no_more_than_it_has_inputs() -> None:
 def test_a_tensor_is_a_node_that_keeps_one_input() -> None:
     chooser = Recorder()
     assert chooser.tensor("place", {"early": "a", "late": "b"}) == ("node", "place", ["a", "b"])
-    assert chooser.choices["place"] == Choice("place", ("0/early", "1/late"), groups=(0, 1))
+    assert chooser.choices["place"] == Choice("place", ("0/early", "1/late"))
     assert chooser.tensor("place", {"early": "c", "late": "c"}) == ("node", "place", ["c", "c"])  # the same decision
 
 

@@ -148,6 +148,8 @@ def test_settled_supernet_equals_the_derived_network(shapes: str, relaxation: An
     x = examples(space)
     for modalities in range(3):
         scrambled(supernet, modalities)
+        weights = supernet.network(x)[1]["modalities"]  # they compete; with a group each, all of them would be 1
+        assert np.sum(weights) == pytest.approx(1.0)
         assert space.modalities_of(supernet.decisions()) == space.combinations[modalities]
         chooser = FixedChooser(supernet.decisions(), supernet.settled_weights())
         network = space.build(chooser)
