@@ -7,7 +7,8 @@ Each case is a process of its own, which builds a search model and fits it for `
 options run (`darts`, whose held-out pass comes before that of the weights), or one path (`proxyless`). Measured is the
 growth of resident memory from after the imports to the peak. `--fit` prints the constants of
 `keras_dha.costs.training_memory` that agree best with the cases of the kinds `chain` and `cells`, by least squares of
-relative errors; the other kinds, `darts` and `checks`, take no part in it.
+relative errors, and with those of `darts` that run one path, for there alone layers are conditional. The other cases,
+of `darts` and `checks`, take no part in it.
 """
 
 import argparse
@@ -50,6 +51,7 @@ def cases() -> list[dict[str, Any]]:
 
 
 def space_of(case: dict[str, Any]) -> Any:
+    """The space of a case."""
     import keras_dha
 
     shape = (case["size"], case["size"], 1)
@@ -77,8 +79,41 @@ def measured(case: dict[str, Any], steps: int) -> dict[str, Any]:
     model = keras_dha.SearchModel(space, recipe, schedule=schedule, seed=0)
     model.fit(x, y, batch_size=case["batch"], epochs=1, verbose=0)
     grown = peak_resident_bytes() - before
-    counts = memory.counts(case["batch"], paths=case["paths"])
-    return {**case, "before": before, "measured": grown, **counts}
+    estimate, counts = memory.of(case["batch"], paths=case["paths"]), memory.counts(case["batch"], paths=case["paths"])
+    return {**case, "before": before, "measured": grown, "predicted": estimate.total, **counts}
+
+
+def features(case: dict[str, Any]) -> np.ndarray:
+    """What each of the constants is multiplied with: those of a fit, of layers of three kinds, of parameters."""
+    by_kind = [case["layers"] * (case["paths"] == paths) for paths in RECIPES]
+    return np.array([1, *by_kind, case["conditional_layers"], 4 * case["parameters"]], dtype="float64")
+
+
+def fitted(lines: list[dict[str, Any]]) -> str:
+    """The constants that agree best; activations count as they are."""
+    used = [line for line in lines if line["kind"] in ("chain", "cells") or line["conditional_layers"]]
+    left = np.array([line["measured"] - 4.0 * line["activations"] for line in used])
+    share = 1.0 / np.array([line["measured"] for line in used])
+    found = np.linalg.lstsq(np.array([features(line) for line in used]) * share[:, None], left * share, rcond=None)[0]
+    sizes = [f"{value / MIB:.2f} MiB" for value in found[:4]]
+    named = zip(("a fit", "a layer, all run", "a layer, one path", "a conditional layer"), sizes)
+    return "\n".join([*(f"{name}: {size}" for name, size in named), f"copies of parameters, slots too: {found[4]:.1f}"])
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """A row a case, as Markdown."""
+    rows = [
+        "| space | options | channels | side | batch | runs | measured, MiB | predicted, MiB | error |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    errors = []
+    for line in lines:
+        errors.append(line["predicted"] / line["measured"] - 1.0)
+        names = [line["kind"], line.get("options", ""), line["channels"], line["size"], line["batch"], line["paths"]]
+        sizes = [f"{line[key] / MIB:.0f}" for key in ("measured", "predicted")]
+        rows.append(f"| {' | '.join(map(str, [*names, *sizes]))} | {errors[-1]:+.1%} |")
+    largest, mean = np.max(np.abs(errors)), np.mean(np.abs(errors))
+    return "\n".join([*rows, "", f"{len(lines)} cases: mean error {mean:.1%}, largest {largest:.1%}."])
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -94,6 +129,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """Measures all cases, or says what they show."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--out", default="memory.jsonl")
@@ -101,7 +137,10 @@ def main() -> None:
     parser.add_argument("--fit", metavar="FILE")
     parser.add_argument("--table", metavar="FILE")
     arguments = parser.parse_args()
-    if arguments.here:
+    if arguments.fit or arguments.table:
+        lines = [json.loads(line) for line in Path(arguments.fit or arguments.table).read_text().splitlines()]
+        print(fitted(lines) if arguments.fit else table(lines))
+    elif arguments.here:
         print(json.dumps(measured(json.loads(arguments.here), arguments.steps)))
     else:
         run(arguments)

@@ -87,7 +87,7 @@ def elements_of(tensor: Any) -> int:
     shape = tuple(tensor.shape[1:])
     if None in shape:
         raise ValueError(
-            f"Memory can be told of a network all sizes of which are known. Received: a tensor of shape {tensor.shape}. "
+            f"Memory can be told of networks of known sizes. Received: a tensor of shape {tensor.shape}. "
             "Build it on inputs of a fixed size."
         )
     return math.prod(shape)

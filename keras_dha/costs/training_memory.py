@@ -16,11 +16,12 @@ _BYTES = 4  # of a float32
 _PATHS = ("all", "one")
 _COPIES_OF_INPUTS = 4  # the batch as it comes, the next one, as floats, scaled
 
-# Fitted to measured peaks of resident memory, by `python benchmarks/training_memory.py --fit` (docs/radars.md).
-FIT_BYTES = 0.0
-LAYER_BYTES = 0.0
-ACTIVATION_FACTOR = 1.0
-COPIES_OF_PARAMETERS = 4.0
+# Fitted to measured peaks of resident memory on a CPU, by `python benchmarks/training_memory.py --fit`: docs/radars.md.
+_MIB = 2**20
+FIT_BYTES = 84 * _MIB
+LAYER_BYTES = {"all": 0.78 * _MIB, "one": 0.53 * _MIB}
+CONDITIONAL_LAYER_BYTES = 2.16 * _MIB  # where one path is drawn among the options of several inputs
+COPIES_OF_PARAMETERS = 11  # weights, gradients, both once more as one vector, and what is between them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,7 @@ class _Place:
     options: dict[str, _Option]
 
     def all_paths(self, alive: Sequence[str]) -> tuple[int, int, dict[Any, int]]:
-        """Where all options run: numbers that are kept, those in their outputs, and tensors that may be kept already."""
+        """Where all options run: numbers that are kept, those in their outputs, and tensors that others may keep."""
         own, outputs, shared = 0, 0, dict[Any, int]()
         for option in (self.options[name] for name in alive if not self.options[name].is_zero):
             kept = option.kept
@@ -92,13 +93,13 @@ class _Place:
 class TrainingMemory:
     """The memory that training a space's supernet takes, for any options that are left in it.
 
-    `fit + graph * layers + batch_size * 4 * factor * activations + 4 * (copies + slots) * parameters`, where activations
-    and parameters are sums over the options that are alive, and of what is outside of choices. Options that are not alive
-    must not be built (`keras_dha.spaces.RestrictedSpace`).
+    `fit + graph * layers + 4 * batch_size * activations + 4 * (copies + slots) * parameters`, where activations,
+    parameters and layers are sums over the options that are alive, and over what is outside of choices. Options that
+    are not alive must not be built (`keras_dha.spaces.RestrictedSpace`).
 
     Layers are built one option at a time, and forgotten. Which tensors are kept for gradients is told from the kinds of
-    layers; constants are fitted to measured peaks of resident memory on a CPU, where they stand in this file. A guess, not
-    a bound: keep a margin.
+    layers; constants are fitted to measured peaks of resident memory on a CPU, where they stand in this file. A guess,
+    not a bound: keep a margin.
 
     Args:
         space: The space. Choices of sizes and of widths count as their largest.
@@ -113,7 +114,7 @@ class TrainingMemory:
     >>> memory.of(batch_size=64).activations > 3 * memory.of(batch_size=64, paths="one").activations
     True
 
-    Reference: the sum over options that are alive is a reconstruction of what Yan, Jiang, Hu, "RADARS",
+    Reference: the sum over options that are alive is a reconstruction of what Yan, Jiang, Hu, Shi, "RADARS",
     https://arxiv.org/abs/2109.05691, must compute; how its parts are counted is ours.
     """
 
@@ -138,8 +139,8 @@ class TrainingMemory:
         Args:
             batch_size: Examples in a batch.
             alive: For some choices the options that are left; None, and choices not named: all.
-            paths: `"all"`: all options that are alive run, as with `Softmax`; `"one"`: as many as a choice keeps, as with
-                `OneHotSample`; the dearest count.
+            paths: `"all"`: all options that are alive run, as with `Softmax`; `"one"`: as many as a choice keeps, as
+                with `OneHotSample`; the dearest count.
             slots: What the optimizer remembers of each weight: 1 for SGD with momentum, 2 for Adam.
 
         Raises:
@@ -147,10 +148,12 @@ class TrainingMemory:
         """
         counted = self.counts(batch_size, alive=alive, paths=paths, slots=slots)
         return MemoryEstimate(
-            fit=round(FIT_BYTES),
-            graph=round(LAYER_BYTES * counted["layers"]),
-            activations=round(ACTIVATION_FACTOR * _BYTES * counted["activations"]),
-            parameters=round(_BYTES * (COPIES_OF_PARAMETERS + slots) * counted["parameters"]),
+            fit=FIT_BYTES,
+            graph=round(
+                LAYER_BYTES[paths] * counted["layers"] + CONDITIONAL_LAYER_BYTES * counted["conditional_layers"]
+            ),
+            activations=_BYTES * counted["activations"],
+            parameters=_BYTES * (COPIES_OF_PARAMETERS + slots) * counted["parameters"],
         )
 
     def counts(
@@ -161,7 +164,9 @@ class TrainingMemory:
         paths: str = "all",
         slots: int = 1,
     ) -> dict[str, int]:
-        """The numbers that the estimate is made of: `activations` of a batch, `parameters`, and `layers`.
+        """What the estimate is made of: `activations` of a batch, `parameters`, `layers`, `conditional_layers`.
+
+        Layers are conditional that run or not, one by one: of nodes, of which one path runs.
 
         Args:
             batch_size: As in `of`, as the others are.
@@ -174,15 +179,19 @@ class TrainingMemory:
         """
         self._check(batch_size, alive or {}, paths, slots)
         kept, passing, shared = self._rest.elements + _COPIES_OF_INPUTS * self._inputs, 0, dict[Any, int]()
-        parameters, layers = self._rest.parameters, self._rest.layers
+        parameters, layers, conditional = self._rest.parameters, self._rest.layers, 0
         for place in self._places:
             left = (alive or {}).get(place.choice.name, place.choice.options)
             own, outputs, both = place.all_paths(left) if paths == "all" else place.one_path(left)
             kept, passing, shared = kept + own, max(passing, outputs), shared | both
             parameters += sum(place.options[option].kept.parameters for option in left)
-            layers += sum(place.options[option].kept.layers for option in left)
+            own_layers = sum(place.options[option].kept.layers for option in left)
+            is_conditional = paths == "one" and place.choice.groups is not None
+            layers += 0 if is_conditional else own_layers
+            conditional += own_layers if is_conditional else 0
         kept += sum(shared.values())
-        return {"activations": batch_size * (kept + passing), "parameters": parameters, "layers": layers}
+        counted = {"activations": batch_size * (kept + passing), "parameters": parameters, "layers": layers}
+        return {**counted, "conditional_layers": conditional}
 
     def _check(self, batch_size: int, alive: Mapping[str, Sequence[str]], paths: str, slots: int) -> None:
         if batch_size < 1 or slots < 0 or paths not in _PATHS:
@@ -199,7 +208,6 @@ class TrainingMemory:
                 )
 
 
-@keras.saving.register_keras_serializable(package="keras_dha")
 class AnyOutput(keras.layers.Layer):
     """Stands for all options of a choice: from its inputs to a tensor of this shape."""
 
@@ -208,6 +216,7 @@ class AnyOutput(keras.layers.Layer):
         self.shape = tuple(shape)
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        """A tensor of the shape."""
         return keras.KerasTensor((None, *self.shape), dtype=self.compute_dtype)
 
 

@@ -20,8 +20,8 @@ class RestrictedSpace(SearchSpace):
     The supernet of a restricted space is built without the other options, so that they take no memory: options that are
     only masked would. Its decisions are decisions of the whole space, and build the same networks there.
 
-    Only questions for operations (`choose.op`) and for nodes (`choose.node`) are restricted. Sizes and widths are left as
-    they are: a supernet has one layer of the largest, of which the smaller ones are parts, and would win nothing.
+    Only questions for operations (`choose.op`) and for nodes (`choose.node`) are restricted. Sizes and widths are left
+    as they are: a supernet has one layer of the largest, of which the smaller ones are parts, and would win nothing.
 
     Args:
         space: The whole space.

@@ -12,8 +12,8 @@ class PathController:
     """Independent categoricals, one a choice, that learn by REINFORCE.
 
     `p = softmax(logits)` over the options that are alive, and `logits += learning_rate * mean_i((R_i - b) * d log
-    p(path_i))`, where `b <- momentum * b + (1 - momentum) * mean_i(R_i)`, the mean of the first batch at the start. Of a
-    choice that keeps one option, `d log p = onehot - p`. Options of a choice that keeps several are drawn one after
+    p(path_i))`, where `b <- momentum * b + (1 - momentum) * mean_i(R_i)`, the mean of the first batch at the start. Of
+    a choice that keeps one option, `d log p = onehot - p`. Options of a choice that keeps several are drawn one after
     another without replacement, at most one a group, and `d log p` is the sum over the draws.
 
     Args:
@@ -65,7 +65,7 @@ class PathController:
         self._rng = np.random.default_rng(seed)
 
     def probabilities(self) -> dict[str, np.ndarray]:
-        """For each choice the distribution of a draw, of the first one if several options are kept: `(num_options,)`."""
+        """For each choice the distribution of a draw, of the first one if several are kept: `(num_options,)`."""
         return {name: _softmax(self.logits[name], self._open(name)) for name in self.choices}
 
     def _open(self, name: str) -> np.ndarray:
@@ -132,7 +132,7 @@ class PathController:
             self.logits[name] += self.learning_rate * slope
 
     def entropy(self) -> float:
-        """The mean over choices of the entropy of a draw, as a share of the largest that options alive allow: 1 at first."""
+        """The mean over choices of the entropy of a draw, as a share of the largest possible: 1 at first."""
         shares = []
         for name, p in self.probabilities().items():
             number = int(self._open(name).sum())

@@ -21,9 +21,9 @@ _CERTAIN = 60.0  # a logit above all others by so much is drawn: noise is below 
 class PathModel(SearchModel):
     """Trains the weights along the network that `follow` names, and measures its accuracy on a held-out batch.
 
-    One path runs in a step, so that activations are those of one network. Each step trains on a training batch, and then
-    sees a held-out batch with the new weights; normalizations take the statistics of that batch, for moving ones are a
-    mixture of those of all paths.
+    One path runs in a step, so that activations are those of one network. Each step trains on a training batch, and
+    then sees a held-out batch with the new weights; normalizations take the statistics of that batch, for moving ones
+    are a mixture of those of all paths.
 
     Args:
         space: A space of two classes or more.

@@ -21,16 +21,17 @@ from keras_dha.tuners.space_pruning import Alive, Pruning, SpacePruning
 
 _STARTS = ("probabilities", "zeros")
 _BOUNDED = ("process", "training")
+_LEARNING_RATE = 10.0  # rewards on shared weights differ by hundredths, those of trained networks by tenths
 _EPOCHS = 1_000_000  # of the pruning, which ends by itself
 
 
 class RadarsTuner:
     """A differentiable search in a memory budget: reinforcement learning prunes the space, until its supernet fits.
 
-    1. Networks are drawn one at a time. Each is trained for a step on weights that all of them share, and rewarded with its
-       accuracy on a held-out batch; a controller learns which options are good (`SpacePruning`). Only one network runs in a
-       step. Round by round the least probable option of each choice is left out, until the supernet of what is left is
-       predicted to fit.
+    1. Networks are drawn one at a time. Each is trained for a step on weights that all of them share, and rewarded with
+       its accuracy on a held-out batch; a controller learns which options are good (`SpacePruning`). Only one network
+       runs in a step. Round by round the least probable option of each choice is left out, until the supernet of what
+       is left is predicted to fit.
     2. `SearchModel` searches what is left: the supernet is built anew, of the options that are alive.
 
     A supernet that fits as it is, is searched at once. Nothing is built whose predicted memory is above the budget.
@@ -39,18 +40,19 @@ class RadarsTuner:
         space: The whole space.
         memory_budget: A number of bytes, or a text such as `"2GiB"`.
         recipe: Of the differentiable search, of first order. Defaults to `keras_dha.recipes.darts()`.
-        pruning: How options are left out. Defaults to `Pruning()`.
-        start: Where the logits of the differentiable search start: `"probabilities"`, at the logs of the controller's; or
-            `"zeros"`.
-        bounds: What the budget is for: `"process"`, all main memory that the process holds, with what it holds before the
-            search; or `"training"`, what the search adds to that.
+        pruning: How options are left out. Defaults to `Pruning(learning_rate=10.0)`.
+        start: Where the logits of the differentiable search start: `"probabilities"`, at the logs of the controller's;
+            or `"zeros"`.
+        bounds: What the budget is for: `"process"`, all main memory that the process holds, with what it holds before
+            the search; or `"training"`, what the search adds to that.
         margin: What is added to each prediction, as a share of what training is predicted to add. Defaults to 0.15.
         seed: Makes a run repeatable, as in `SearchModel`.
 
     Attributes:
-        history: A dict: `budget`, `fixed`, `predicted` (bytes of the `whole` supernet, of `paths`, of the `supernet` that
-            is left), `measured` (peaks of the process after each of both phases, less `fixed` if `bounds="training"`),
-            `rounds` (`SpacePruning.history`), `alive`, and `fit`, the history of the second phase.
+        history: A dict: `budget`, `fixed`, `predicted` (bytes of the `whole` supernet, of `paths`, of the `supernet`
+            that is left), `measured` (peaks of the process after each of both phases, less `fixed` if
+            `bounds="training"`), `rounds` (`SpacePruning.history`), `alive`, and `fit`, the history of the second
+            phase.
         model: The `SearchModel` of the second phase; None before.
 
     Raises:
@@ -65,10 +67,10 @@ class RadarsTuner:
     final = tuner.derive()
     ```
 
-    Reference: RADARS-style: Yan, Jiang, Hu, "RADARS: Memory Efficient Reinforcement Learning Aided Differentiable Neural
-    Architecture Search", https://arxiv.org/abs/2109.05691. We knew the abstract only, which has reinforcement learning
-    prune the space iteratively, and a differentiable search in the subspace. Controller, rewards, pruning, defaults and
-    the model of memory are ours; docs/radars.md says more.
+    Reference: RADARS-style: Yan, Jiang, Hu, Shi, "RADARS: Memory Efficient Reinforcement Learning Aided Differentiable
+    Neural Architecture Search", https://arxiv.org/abs/2109.05691. We knew the abstract only, which has reinforcement
+    learning prune the space iteratively, and a differentiable search in the subspace. Controller, rewards, pruning,
+    defaults and the model of memory are ours; docs/radars.md says more.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class RadarsTuner:
         self.space = space
         self.budget = bytes_of(memory_budget)
         self.recipe = recipe or darts()
-        self.pruning = pruning or Pruning()
+        self.pruning = pruning or Pruning(learning_rate=_LEARNING_RATE)
         if start not in _STARTS or bounds not in _BOUNDED or not 0.0 <= margin < 10.0:
             raise ValueError(
                 f"start must be one of {_STARTS}, bounds one of {_BOUNDED}, and margin a share from 0. "
@@ -134,8 +136,8 @@ class RadarsTuner:
             x: As in `SearchModel.fit`.
             y: As in `SearchModel.fit`.
             batch_size: For arrays; 32 by default.
-            epochs: Of the differentiable search and of settling, together. Pruning takes as many steps as its rounds have
-                networks.
+            epochs: Of the differentiable search and of settling, together. Pruning takes as many steps as its rounds
+                have networks.
             held_out: A share of the training data, or data: what rewards, and the architecture, learn from. The same in
                 both phases, if `seed` is given.
             warmup_steps: Steps before the first round, in which shared weights learn something.

@@ -67,7 +67,8 @@ class SpacePruning:
 
     Attributes:
         history: One dict a round: number of `samples`, `mean_reward`, `entropy`, `baseline`, `memory`, number of
-            `options` of each choice, what was `dropped`, which choices were `skipped`, how many rewards were `rejected`.
+            `options` of each choice, what was `dropped`, which choices were `skipped`, how many rewards were
+            `rejected`.
 
     Raises:
         ValueError: If the budget cannot be met, before anything is drawn.
@@ -82,9 +83,10 @@ class SpacePruning:
     >>> search.alive()
     {'edge': ('conv', 'pool')}
 
-    Reference: reconstructed from the abstract of Yan, Jiang, Hu, "RADARS: Memory Efficient Reinforcement Learning Aided
-    Differentiable Neural Architecture Search", https://arxiv.org/abs/2109.05691, which says that reinforcement learning
-    prunes iteratively until a promising subspace is left. Controller, rewards, what is pruned and when are ours.
+    Reference: reconstructed from the abstract of Yan, Jiang, Hu, Shi, "RADARS: Memory Efficient Reinforcement Learning
+    Aided Differentiable Neural Architecture Search", https://arxiv.org/abs/2109.05691, which says that reinforcement
+    learning prunes iteratively until a promising subspace is left. Controller, rewards, what is pruned and when are
+    ours.
     """
 
     def __init__(
@@ -201,7 +203,7 @@ class SpacePruning:
             )
 
     def _prune(self) -> tuple[dict[str, str], list[str]]:
-        """One option of each choice, the most decided choice first, until the rest fits; and choices left as they are."""
+        """One option of each choice, the most decided first, until the rest fits; and choices left as they are."""
         dropped, skipped = dict[str, str](), list[str]()
         spreads = {}
         for name, p in self.controller.probabilities().items():

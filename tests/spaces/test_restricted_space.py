@@ -101,7 +101,7 @@ def test_what_is_left_must_be_there(alive: Any, message: str) -> None:
 
 
 def test_the_whole_must_be_a_space() -> None:
-    with pytest.raises(TypeError, match="must be a SearchSpace. Received: space='tiny'"):
+    with pytest.raises(TypeError, match=r"must be a SearchSpace. Received: space='tiny'"):
         RestrictedSpace("tiny", {})
 
 

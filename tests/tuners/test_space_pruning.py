@@ -92,7 +92,9 @@ def test_a_node_keeps_an_option_for_each_input_that_it_needs_and_those_that_are_
 
 def test_equal_rewards_prune_nothing_and_end_with_an_error() -> None:
     search = SpacePruning(EDGES, count, 12, seed=0, pruning=Pruning(samples=10, batch=5, patience=2))
-    with pytest.raises(RuntimeError, match="no choice whose probabilities differ by 0.01 after 2 rounds of 10 networks"):
+    with pytest.raises(
+        RuntimeError, match=r"no choice whose probabilities differ by 0.01 after 2 rounds of 10 networks"
+    ):
         run(search, lambda path: 0.5)
     assert [record["skipped"] for record in search.history] == [[choice.name for choice in EDGES]] * 2
 
@@ -108,7 +110,7 @@ def test_rewards_that_are_not_finite_are_rejected_and_not_counted() -> None:
 
 def test_rewards_that_are_never_finite_end_with_an_error() -> None:
     search = SpacePruning(EDGES, count, 28, seed=0, pruning=QUICK)
-    with pytest.raises(RuntimeError, match="must be finite. Received: 20 that are not, last nan"):
+    with pytest.raises(RuntimeError, match=r"must be finite. Received: 20 that are not, last nan"):
         run(search, lambda path: float("nan"))
 
 
