@@ -1,18 +1,18 @@
 """Pruning by reinforcement: on a table, against pruning at random; and searches in a bounded memory.
 
     python benchmarks/radars.py --table-of-cells --seeds 30
-    python benchmarks/radars.py --budgets none 1.2GiB 1.3GiB 1.4GiB 1.5GiB 1.6GiB --out radars.jsonl
+    python benchmarks/radars.py --budgets none 1.35GiB 1.45GiB 1.55GiB 1.65GiB 1.75GiB --out radars.jsonl
     python benchmarks/radars.py --table radars.jsonl
 
 On the table: NAS-Bench-201, 6 edges of 5 operations each, reward the validation accuracy of the training of 12 epochs
 on CIFAR-10; three rounds of 150 networks leave 2 operations an edge. Test accuracies, of the training of 200 epochs,
 are looked up afterwards.
 
-In bounded memory: a chain of six choices between eight operations on small Fashion-MNIST, whose supernet takes more
-than each of the budgets. A process each, on one core: `RadarsTuner` for each budget, and beside it `darts`, the search
-of all options (budget `none`). The budget, and what is measured, is all main memory that the process holds:
-interpreter, TensorFlow and data included, about 0.7 GiB before anything is built, for this is what a machine runs out
-of.
+In bounded memory: a chain of six choices between eight operations, in three stages, on small Fashion-MNIST, whose
+supernet takes more than each of the budgets. A process each, on one core: `RadarsTuner` for each budget, and beside it
+`darts`, the search of all options (budget `none`). The budget, and what is measured, is all main memory that the
+process holds: interpreter, TensorFlow and data included, about 0.7 GiB before anything is built, for this is what a
+machine runs out of.
 """
 
 import argparse
@@ -120,15 +120,20 @@ def make_space(channels: int) -> Any:
     import keras
 
     import keras_dha
-    from keras_dha.spaces.operations import DARTS_OPERATIONS, conv, relu_conv_bn
+    from keras_dha.spaces.operations import DARTS_OPERATIONS, batch_norm, conv, relu_conv_bn
+
+    def relu_conv(number: int, strides: int, affine: bool) -> keras.Sequential:
+        return relu_conv_bn(number, 3, strides, affine)
 
     class Chain(keras_dha.SearchSpace):
         def build(self, choose: Any) -> keras.Model:
             inputs = keras.Input(self.input_shape)
-            x = keras.Sequential(conv(channels, 3))(inputs)
-            options = {name: lambda name=name: DARTS_OPERATIONS[name](channels, 1, True) for name in OPERATIONS}
-            options["conv_3x3"] = lambda: relu_conv_bn(channels, 3)
+            x = keras.Sequential([*conv(channels, 3), batch_norm()])(inputs)
             for number in range(LAYERS):
+                if number and number % 2 == 0:
+                    x = keras.Sequential([*conv(2 * x.shape[-1], 1), keras.layers.MaxPooling2D(2), batch_norm()])(x)
+                makers = {**{name: DARTS_OPERATIONS[name] for name in OPERATIONS}, "conv_3x3": relu_conv}
+                options = {name: lambda make=make, n=x.shape[-1]: make(n, 1, True) for name, make in makers.items()}
                 x = choose.op(f"layer_{number}", options)(x)
             x = keras.layers.BatchNormalization()(x)
             x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
@@ -150,7 +155,8 @@ def search(arguments: argparse.Namespace) -> dict[str, Any]:
     data = load("fashion_mnist_small")
     space, started = make_space(arguments.channels), time.monotonic()
     recipe = darts().replace(schedule=Schedule(search_fraction=0.5, warmup_fraction=0.0))
-    recipe = recipe.replace(architecture_optimizer=lambda: keras.optimizers.Adam(0.02, beta_1=0.5))
+    optimizer = lambda: keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=3e-4, global_clipnorm=5.0)  # noqa: E731
+    recipe = recipe.replace(optimizer=optimizer, architecture_optimizer=lambda: keras.optimizers.Adam(0.02, beta_1=0.5))
     common = {"batch_size": arguments.batch_size, "epochs": arguments.epochs, "verbose": 0}
     budget, seed = arguments.budgets[0], arguments.seed
     result: dict[str, Any] = {"budget": budget, "seed": seed, "idle": resident_bytes()}
@@ -200,11 +206,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--table-of-cells", action="store_true")
     parser.add_argument("--seeds", type=int, default=30, help="of the table of cells")
-    parser.add_argument("--budgets", nargs="+", default=["none", "1.2GiB", "1.3GiB", "1.4GiB", "1.5GiB", "1.6GiB"])
+    parser.add_argument("--budgets", nargs="+", default=["none", "1.35GiB", "1.45GiB", "1.55GiB", "1.65GiB", "1.75GiB"])
     parser.add_argument("--search-seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--seed", type=int, default=0, help="of one search in this process")
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--channels", type=int, default=8)
+    parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--samples", type=int, default=50, help="networks of a round")
     parser.add_argument("--warmup-steps", type=int, default=60)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keras_dha import roles as roles
     from keras_dha import schedules as schedules
     from keras_dha import spaces as spaces
+    from keras_dha import tuners as tuners
     from keras_dha.search_model import SearchModel as SearchModel
     from keras_dha.spaces import Choice as Choice
     from keras_dha.spaces import Chooser as Chooser
@@ -62,6 +63,7 @@ __all__ = [
     "roles",
     "schedules",
     "spaces",
+    "tuners",
 ]
 
 

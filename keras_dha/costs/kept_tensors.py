@@ -65,12 +65,11 @@ class KeptTensors:
         walk = _Walk(model)
         inputs = {walk.key(tensor) for tensor in model.inputs}
         outputs = {walk.key(tensor) for tensor in model.outputs}
-        first = walk.steps[0] if walk.steps else None
-        leads = first is not None and type(first.layer).__name__ == "ReLU" and len(walk.steps) > 1
+        leads = len(walk.steps) > 1 and type(walk.steps[0].layer).__name__ == "ReLU"
         return cls(
             elements=sum(size for key, size in walk.kept.items() if key not in inputs),
             reads_input=bool(inputs & set(walk.kept)),
-            rectified=elements_of(first.outputs[0]) if leads else 0,
+            rectified=elements_of(walk.steps[0].outputs[0]) if leads else 0,
             outputs=sum(map(elements_of, model.outputs)),
             outputs_kept=bool(outputs & (set(walk.kept) | inputs)),
             parameters=sum(math.prod(variable.shape) for variable in model.trainable_variables),

@@ -128,7 +128,7 @@ class PathController:
             )
         mean, keep = float(values.mean()), self.baseline_momentum
         self.baseline = mean if self.baseline is None else keep * self.baseline + (1.0 - keep) * mean
-        for name, slope in self.gradient(paths, values, self.baseline).items():
+        for name, slope in self.gradient(paths, values.tolist(), self.baseline).items():
             self.logits[name] += self.learning_rate * slope
 
     def entropy(self) -> float:

@@ -44,9 +44,9 @@ class PathModel(SearchModel):
                 f"Received: num_classes={space.num_classes}. Prune by rewards of your own with SpacePruning."
             )
         plain: dict[str, Any] = {"augmentation": None, "hyperparameters": None, "penalties": None}
-        quick = {"relaxation": OneHotSample(), "schedule": Schedule(search_fraction=1.0, warmup_fraction=1.0)}
+        plain |= {"relaxation": OneHotSample(), "schedule": Schedule(search_fraction=1.0, warmup_fraction=1.0)}
         own = recipe.replace(architecture_loss="training")
-        super().__init__(space, own, **quick, **plain, seed=seed)
+        super().__init__(space, own, **plain, seed=seed)
         self.reward = self._state("reward")
 
     @property
@@ -57,7 +57,7 @@ class PathModel(SearchModel):
     def follow(self, path: Mapping[str, Sequence[str]]) -> None:
         """From the next step on, this network runs; choices that are not named are drawn anew each step."""
         for name, kept in path.items():
-            relaxation = self.supernet.relaxations[name]
+            relaxation = self._relaxations[name]
             relaxation.logits.assign(_CERTAIN * np.isin(relaxation.choice.options, kept))
 
     def train_step(self, data: Any) -> dict[str, Tensor]:

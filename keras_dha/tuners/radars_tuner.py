@@ -106,17 +106,27 @@ class RadarsTuner:
         self._choices = [choice for choice in space.choices() if is_restrictable(choice)]
         self._slots = _slots(self.recipe)
 
-    def memory(self, batch_size: int, alive: Mapping[str, Sequence[str]] | None = None, *, paths: str = "") -> int:
+    def memory(
+        self,
+        batch_size: int,
+        alive: Mapping[str, Sequence[str]] | None = None,
+        *,
+        paths: str = "",
+        after_pruning: bool = False,
+    ) -> int:
         """The bytes that training is predicted to add, with the margin.
 
         Args:
             batch_size: Examples in a batch.
             alive: The options that are left, by choice; None: all.
             paths: `"all"` or `"one"`, as in `TrainingMemory.of`; by default as the recipe's relaxation runs them.
+            after_pruning: Whether to count the graphs of the pruning, too: the process may not give them back.
         """
         runs = paths or _paths(self.recipe.relaxation)
-        estimate = self._table.of(batch_size, alive=alive, paths=runs, slots=self._slots)
-        return round((1.0 + self.margin) * estimate.total)
+        total = self._table.of(batch_size, alive=alive, paths=runs, slots=self._slots).total
+        if after_pruning:
+            total += self._table.of(batch_size, paths="one", slots=self._slots).graph
+        return round((1.0 + self.margin) * total)
 
     def search(
         self,
@@ -155,12 +165,13 @@ class RadarsTuner:
         fixed = resident_bytes() if self.bounds == "process" else 0
         before = 0 if self.bounds == "process" else resident_bytes()
 
+        whole, paths = fixed + self.memory(size), fixed + self.memory(size, paths="one")
+
         def needed(alive: Alive) -> int:
-            return fixed + self.memory(size, alive)
+            return fixed + self.memory(size, alive, after_pruning=whole > self.budget)
 
         rounds = SpacePruning(self._choices, needed, self.budget, pruning=self.pruning, seed=self.seed)
-        paths = fixed + self.memory(size, paths="one")
-        predicted = {"whole": rounds.memory, "paths": paths}
+        predicted = {"whole": whole, "paths": paths}
         self.history = {"budget": self.budget, "fixed": fixed, "predicted": predicted, "measured": {}}
         if not rounds.done:
             if paths > self.budget:
@@ -260,8 +271,9 @@ def _start_at(model: SearchModel, controller: PathController) -> None:
     Raises:
         ValueError: If a relaxation's logits are not one number an option.
     """
+    relaxations = {relaxation.choice.name: relaxation for relaxation in model.choice_relaxations}
     for name, p in controller.probabilities().items():
-        relaxation, own = model.supernet.relaxations[name], p[controller.alive[name]]
+        relaxation, own = relaxations[name], p[controller.alive[name]]
         if tuple(relaxation.logits.shape) != own.shape:
             raise ValueError(
                 "A search of one logit an option can start at probabilities. Received: "
