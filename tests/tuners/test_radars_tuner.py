@@ -1,3 +1,4 @@
+import types
 from typing import Any
 
 import keras
@@ -6,10 +7,11 @@ import pytest
 from tiny_space import images
 
 from keras_dha.derivation import FixedChooser
-from keras_dha.recipes import darts, ista_nas, proxyless
-from keras_dha.spaces import DARTSSpace, SearchSpace
+from keras_dha.recipes import darts, proxyless
+from keras_dha.relaxations import SparseCode
+from keras_dha.spaces import Choice, SearchSpace
 from keras_dha.spaces.operations import relu_conv_bn
-from keras_dha.tuners import Pruning, RadarsTuner, SpacePruning, radars_tuner
+from keras_dha.tuners import PathController, Pruning, RadarsTuner, SpacePruning, radars_tuner
 
 
 class Chain(SearchSpace):
@@ -24,7 +26,7 @@ class Chain(SearchSpace):
 
 NAMES = ("first", "second")
 QUICK = Pruning(samples=8, batch=4, min_spread=0.0, learning_rate=10.0)
-BATCH = 256
+BATCH = 1536
 
 
 def tuner(budget: Any = "1TiB", **arguments: Any) -> RadarsTuner:
@@ -39,7 +41,7 @@ def small_budget() -> int:
 
 @pytest.fixture(scope="module")
 def searched() -> RadarsTuner:
-    x, y = images(400)
+    x, y = images(1600)
     return tuner(small_budget()).search(x, y, batch_size=BATCH, epochs=2, warmup_steps=3, verbose=0)
 
 
@@ -88,7 +90,7 @@ def test_logits_start_at_the_probabilities_of_the_controller(monkeypatch: pytest
 
     monkeypatch.setattr(RadarsTuner, "_prune", prune)
     monkeypatch.setattr(RadarsTuner, "_check_peak", lambda *args: None)
-    x, y = images(320)
+    x, y = images(1600)
     for kind in ("probabilities", "zeros"):
         with pytest.raises(KeyboardInterrupt):
             tuner(small_budget(), start=kind).search(x, y, batch_size=BATCH)
@@ -97,7 +99,7 @@ def test_logits_start_at_the_probabilities_of_the_controller(monkeypatch: pytest
 
 
 def test_what_fits_is_searched_at_once() -> None:
-    x, y = images(320)
+    x, y = images(1600)
     whole = tuner().search(x, y, batch_size=BATCH, epochs=1, verbose=0)
     assert whole.history["rounds"] == []
     assert [len(mixture.branches) for mixture in whole.model.supernet.mixtures] == [3, 3]
@@ -111,7 +113,7 @@ def untouchable(*args: Any, **kwargs: Any) -> Any:
 def test_an_unreachable_budget_is_an_error_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radars_tuner, "PathModel", untouchable)
     monkeypatch.setattr(radars_tuner, "SearchModel", untouchable)
-    x, y = images(320)
+    x, y = images(1600)
     with pytest.raises(
         ValueError, match=r"Received: budget=80.0 MiB, the smallest space 1\d\d.\d MiB. Raise the budget"
     ):
@@ -126,7 +128,7 @@ def test_one_network_with_the_weights_of_all_must_fit_too(monkeypatch: pytest.Mo
     monkeypatch.setattr(
         RadarsTuner, "memory", lambda *args, paths="", **kwargs: 2**60 if paths == "one" else memory(*args)
     )
-    x, y = images(320)
+    x, y = images(1600)
     with pytest.raises(ValueError, match="must hold the weights of all options, and one network"):
         searching.search(x, y, batch_size=BATCH)
 
@@ -135,7 +137,7 @@ def test_a_supernet_that_does_not_fit_is_never_built(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(RadarsTuner, "_prune", lambda *args: None)  # does not prune
     monkeypatch.setattr(RadarsTuner, "_check_peak", lambda *args: None)
     monkeypatch.setattr(radars_tuner, "SearchModel", untouchable)
-    x, y = images(320)
+    x, y = images(1600)
     with pytest.raises(RuntimeError, match="What is left must fit into the budget"):
         tuner(small_budget()).search(x, y, batch_size=BATCH)
 
@@ -178,10 +180,13 @@ def test_results_need_a_search() -> None:
             result()
 
 
-def test_other_logits_must_start_at_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = images(320)
-    with pytest.raises(ValueError, match=r"Received: SparseCode with logits of shape .* Give start='zeros'"):
-        RadarsTuner(DARTSSpace((8, 8, 1), 3, channels=2, cells=3, nodes=1), "1TiB", recipe=ista_nas()).search(x, y)
+def test_other_logits_must_start_at_zeros() -> None:
+    choice = Choice("first", tuple("abcdefgh"))
+    relaxation = SparseCode().for_choice(choice)
+    relaxation.build()
+    model = types.SimpleNamespace(choice_relaxations=[relaxation])
+    with pytest.raises(ValueError, match="Received: SparseCode with logits of shape .* Give start='zeros'"):
+        radars_tuner._start_at(model, PathController([choice]))
 
 
 @pytest.mark.parametrize(
