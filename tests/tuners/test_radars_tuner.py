@@ -185,7 +185,7 @@ def test_other_logits_must_start_at_zeros() -> None:
     relaxation = SparseCode().for_choice(choice)
     relaxation.build()
     model = types.SimpleNamespace(choice_relaxations=[relaxation])
-    with pytest.raises(ValueError, match="Received: SparseCode with logits of shape .* Give start='zeros'"):
+    with pytest.raises(ValueError, match=r"Received: SparseCode with logits of shape .* Give start='zeros'"):
         radars_tuner._start_at(model, PathController([choice]))
 
 
