@@ -11,6 +11,7 @@ from keras_dha.spaces.mobile_net import MobileNetSpace
 from keras_dha.spaces.model_space import ModelSpace
 from keras_dha.spaces.multimodal import MultimodalSpace
 from keras_dha.spaces.nas_bench_201 import NASBench201Space
+from keras_dha.spaces.restricted_space import RestrictedSpace
 from keras_dha.spaces.search_space import SearchSpace
 from keras_dha.spaces.shuffle_net import ShuffleNetSpace
 
@@ -26,6 +27,7 @@ __all__ = [
     "ModelSpace",
     "MultimodalSpace",
     "NASBench201Space",
+    "RestrictedSpace",
     "SearchSpace",
     "ShuffleNetSpace",
 ]

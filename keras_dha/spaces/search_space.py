@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Hashable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -49,7 +49,7 @@ class SearchSpace(abc.ABC):
     ```
     """
 
-    standardizes: ClassVar[bool] = True
+    standardizes: bool = True
     from_logits: bool = True
     exclude: tuple[str, ...] = ()
     _choices: tuple[Choice, ...] | None = None

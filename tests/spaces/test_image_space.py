@@ -11,7 +11,8 @@ from every_option import EveryOption, leaves
 
 from keras_dha import spaces
 from keras_dha.derivation import FixedChooser
-from keras_dha.spaces import ImageSpace
+from keras_dha.spaces import Choice, ImageSpace, RestrictedSpace
+from keras_dha.spaces.restricted_space import is_restrictable
 
 SMALL = {
     "NASBench201Space": {"channels": 2, "cells_per_stage": 1, "stages": 3},
@@ -149,3 +150,27 @@ def test_channels_come_last(name: str) -> None:
             small(name)
     finally:
         keras.config.set_image_data_format("channels_last")
+
+
+def fewest(choice: Choice) -> list[str]:
+    """As many of the last options as the choice keeps, of an input each, and one that is never kept if there is one."""
+    order = np.arange(len(choice.options))
+    return [*choice.excluded[:1], *(choice.options[i] for i in choice.top(order))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_options_left_out_it_is_a_space_of_some_of_its_networks(name: str) -> None:
+    whole = small(name)
+    alive = {choice.name: fewest(choice) for choice in whole.choices() if is_restrictable(choice)}
+    space = RestrictedSpace(whole, alive)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(space))
+    assert copy.get_config() == space.get_config()
+    chooser = EveryOption()
+    space.build(chooser)
+    assert list(chooser.choices.values()) == list(space.choices()) == list(copy.choices())
+    decisions = space.random_decisions(seed=1).validate(whole.choices())
+    networks = [s.without_closed(s.build(FixedChooser(decisions))) for s in (whole, space)]
+    assert [w.shape for w in networks[0].weights] == [w.shape for w in networks[1].weights]
+    for choice in space.choices():
+        if choice.name in alive:
+            assert set(choice.options) - set(choice.excluded) == set(decisions[choice.name])  # nothing is open
