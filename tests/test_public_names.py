@@ -76,4 +76,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_every_folder_is_reachable_from_the_package() -> None:
     internal = {"commands"}  # what keras-dha does, for cli.py
-    assert set(FOLDERS) - internal <= set(keras_dha.__all__)
+    assert set(FOLDERS) - internal <= {*keras_dha.__all__, *keras_dha._OPTIONAL}
+
+
+def test_a_star_import_needs_no_extra() -> None:
+    assert not set(keras_dha._OPTIONAL) & set(keras_dha.__all__)
+    assert set(keras_dha._OPTIONAL) <= set(dir(keras_dha))
