@@ -170,8 +170,8 @@ plt.show()
 # %% [markdown]
 # ## How probable each option was
 #
-# What the search thought of the inputs, and of the place where they meet. Numbers that are nearly equal mean that the fit
-# was too short for it to prefer anything: then what it kept is no better than a draw, and several draws may well be
+# What the search thought of the inputs, and of the place where they meet. Numbers that are nearly equal mean that the
+# fit was too short for it to prefer anything: then what it kept is no better than a draw, and several draws may well be
 # better. `combinations=[["image", "sound"]]` takes the first of these questions out of the space.
 
 # %%
