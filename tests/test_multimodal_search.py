@@ -93,7 +93,7 @@ def test_the_served_model_takes_each_input_by_its_name(fitted: SearchModel, tmp_
 
 @pytest.mark.parametrize("source", [batches, lambda: Sequence()], ids=["dataset", "PyDataset"])
 def test_datasets_of_dicts(source: Any) -> None:
-    modalities = {"modalities": "2/image+table", "fusion_place": "1/late"}
+    modalities = {"modalities": "0/image+table", "fusion_place": "1/late"}
     space = small()
     decisions = {**space.random_decisions(seed=0), **modalities}
     model = SearchModel(space, recipe(), decisions=decisions, seed=0)

@@ -42,8 +42,9 @@ class MultimodalSpace(SearchSpace):
         kinds: For some modalities by name `"image"`, `"sequence"` or `"table"`. By default, of three or two sizes an
             image (`(height, width, channels)`, or of one channel), of one size a table; a sequence `(steps, channels)`
             must be named here.
-        combinations: Which modalities may be read together, such as `[["image"], ["image", "audio"]]`. Default: each
-            alone, and any of them together. Where an image is fused with others, the joint tower is one of images.
+        combinations: Which modalities may be read together, such as `[["image", "audio"], ["image"]]`; a search begins
+            with the first. Default: all, any of them together, and each alone. Where an image is fused with others, the
+            joint tower is one of images.
         channels: Channels of the first stage of an image or sequence; each later one has twice as many.
         stages: Number of stages of a tower.
         units: Length of the vectors, and width of a table's blocks.
@@ -249,9 +250,12 @@ def _kinds(shapes: Mapping[str, tuple[int, ...]], given: dict[str, str]) -> dict
 
 
 def _combinations(names: tuple[str, ...], given: Sequence[Sequence[str]] | None) -> tuple[tuple[str, ...], ...]:
-    """Which modalities may be read together, in the order of the modalities."""
+    """Which modalities may be read together, in the order of the modalities; all together first.
+
+    A search that learns nothing about this choice keeps its first option.
+    """
     if given is None:
-        sizes = range(1, len(names) + 1)
+        sizes = range(len(names), 0, -1)
         return tuple(part for size in sizes for part in itertools.combinations(names, size))
     sets = [(set(part) if isinstance(part, (list, tuple)) else {part}) for part in given]
     if not sets or not all(part and part <= set(names) for part in sets) or len(set(map(frozenset, sets))) < len(sets):
