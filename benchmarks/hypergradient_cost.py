@@ -16,6 +16,8 @@ from step_cost import ALL_3X3, make_data, stepper
 RATE_AND_DECAY, LOSS = ("LearningRate", "WeightDecay"), ("L2", "LabelSmoothing")
 CASES: dict[str, tuple[tuple[str, ...], str | None, int]] = {
     "nothing learned": ((), None, 1),
+    "rate and decay, WholePath, every step": (RATE_AND_DECAY, "WholePath", 1),
+    "rate and decay, WholePath, every 10": (RATE_AND_DECAY, "WholePath", 10),
     "rate and decay, OneStep, every step": (RATE_AND_DECAY, "OneStep", 1),
     "rate and decay, OneStep, every 10": (RATE_AND_DECAY, "OneStep", 10),
     "rate, HypergradientDescent": (("LearningRate",), "HypergradientDescent", 1),

@@ -80,8 +80,7 @@ def run(data: dict[str, np.ndarray], rate: float, decay: float, *, learns: bool,
             LearningRate(rate, bounds=BOUNDS["rate"], max_step=arguments.max_step),
             WeightDecay(decay, bounds=BOUNDS["decay"], max_step=arguments.max_step),
         ]
-        lookback = {"lookback": arguments.lookback} if arguments.estimator == "OneStep" else {}
-        estimator = getattr(hypergradients, arguments.estimator)(**lookback)
+        estimator = getattr(hypergradients, arguments.estimator)()
         search = keras_dha.SearchModel(
             model, hyperparameters=parts, hypergradients=estimator, schedule=schedule, seed=arguments.seed
         )
@@ -152,7 +151,7 @@ def in_this_process(arguments: argparse.Namespace) -> None:
         began = time.monotonic()
         found = run(data, rate, decay, learns=start != "grid", arguments=arguments)
         found = {"data": name, "start": start, "seed": arguments.seed, "seconds": time.monotonic() - began, **found}
-        settings = ("epochs", "every", "hyper_rate", "estimator", "lookback", "fraction")
+        settings = ("epochs", "every", "hyper_rate", "estimator", "fraction")
         found |= {key: getattr(arguments, key) for key in settings}
         with Path(arguments.out).open("a") as file:
             file.write(json.dumps(found) + "\n")
@@ -173,8 +172,7 @@ def main() -> None:
     parser.add_argument("--fraction", type=float, default=0.5)
     parser.add_argument("--hyper-rate", type=float, default=0.3)
     parser.add_argument("--max-step", type=float, default=0.5)
-    parser.add_argument("--estimator", default="OneStep")
-    parser.add_argument("--lookback", type=float, default=0.1, help="of OneStep; 0.1 is that of the recipe")
+    parser.add_argument("--estimator", default="WholePath", help="the recipe's, or OneStep, or ForwardMode")
     parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--out", default="tuned_in_one_fit.jsonl")
     parser.add_argument("--table", nargs="+", metavar="FILE")
@@ -186,7 +184,7 @@ def main() -> None:
     elif arguments.here:
         in_this_process(arguments)
     else:
-        names = ("epochs", "every", "fraction", "hyper_rate", "max_step", "estimator", "lookback", "out")
+        names = ("epochs", "every", "fraction", "hyper_rate", "max_step", "estimator", "out")
         common = ["--here", *(f"--{name.replace('_', '-')}={getattr(arguments, name)}" for name in names)]
         common += ["--around", *map(str, arguments.around)] if arguments.around else []
         common += ["--grid"] if arguments.grid else [f"--from={arguments.origin}", "--starts", *arguments.starts]

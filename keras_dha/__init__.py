@@ -63,14 +63,14 @@ __all__ = [
     "roles",
     "schedules",
     "spaces",
-    "tuners",
 ]
+_OPTIONAL = ("tuners",)  # needs an extra: `from keras_dha import *` must not
 
 
 def __getattr__(name: str) -> Any:
     if name in _CLASSES:
         value = getattr(importlib.import_module(_CLASSES[name]), name)
-    elif name in __all__:
+    elif name in __all__ or name in _OPTIONAL:
         value = importlib.import_module(f"keras_dha.{name}")
     else:
         raise AttributeError(f"module 'keras_dha' has no attribute {name!r}")
@@ -79,7 +79,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_OPTIONAL})
 
 
 if "tensorflow" in sys.modules:  # Keras is in use: register the classes, so that keras.models.load_model knows them

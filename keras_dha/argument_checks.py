@@ -134,7 +134,7 @@ def check_held_out(held_out: Any, *, needed: bool) -> None:
 
 
 def check_inputs(summary: DataSummary, inputs: Any) -> None:
-    """The examples have the shape that the space was made for.
+    """The examples have the names and shapes that the space was made for.
 
     Args:
         summary: Of the training data.
@@ -143,15 +143,32 @@ def check_inputs(summary: DataSummary, inputs: Any) -> None:
     Raises:
         DataError: If they have not.
     """
-    if not isinstance(inputs, keras.KerasTensor) or not hasattr(summary.inputs, "shape"):
-        return  # Keras matches structures of inputs by name
-    asked, received = tuple(inputs.shape[1:]), tuple(summary.inputs.shape)
+    if isinstance(inputs, dict):
+        _check_named_inputs(summary.inputs, inputs)
+    elif isinstance(inputs, keras.KerasTensor) and hasattr(summary.inputs, "shape"):
+        _check_shape("x", tuple(inputs.shape[1:]), tuple(summary.inputs.shape))
+
+
+def _check_named_inputs(received: Any, inputs: Mapping[str, Any]) -> None:
+    if isinstance(received, (list, tuple)):
+        return  # Keras takes them in the order of the inputs
+    names = sorted(received) if isinstance(received, dict) else "one array"
+    if names != sorted(inputs):
+        raise DataError(
+            f"Examples must be a dict with one array for each input of the space, {sorted(inputs)}. Received: x with "
+            f"{names}. Give x as {{name: array}}, with no other names."
+        )
+    for name, tensor in inputs.items():
+        _check_shape(f"x[{name!r}]", tuple(tensor.shape[1:]), tuple(received[name].shape))
+
+
+def _check_shape(name: str, asked: tuple[int | None, ...], received: tuple[int, ...]) -> None:
     if len(asked) == len(received) and all(a in (None, r) for a, r in zip(asked, received)):
         return
     advice = "Reshape the examples, or make the space for theirs."
     if asked == (*received, 1):
-        advice = "Give x[..., None], which adds the axis of channels."
+        advice = f"Give {name}[..., None], which adds the axis of channels."
     raise DataError(
-        f"Examples must have the shape that the space was made for, {asked}. Received: x with examples of shape "
+        f"Examples must have the shape that the space was made for, {asked}. Received: {name} with examples of shape "
         f"{received}. {advice}"
     )

@@ -1,4 +1,4 @@
-"""The command line: `keras-dha search`, `pareto`, `latency`, `report` and `export`.
+"""The command line: `keras-dha search`, `pareto`, `tune`, `latency`, `report` and `export`.
 
 Keras and TensorFlow are imported by the commands, not by `--help`.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from keras_dha import __version__
 from keras_dha.commands import CommandError, SearchOptions
 from keras_dha.commands.defaults import CELLS, CHANNELS, RECIPES, SPACES
+from keras_dha.commands.tune_options import ORACLES, TuneOptions
 
 BAD_INPUT, INTERRUPTED = 2, 130
 FORMATS = ("saved_model", "litert", "onnx")
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_search(commands)
     _add_pareto(commands)
+    _add_tune(commands)
     _add_latency(commands)
     report = commands.add_parser("report", help="draw report.html of a finished run again")
     report.add_argument("run", metavar="RUN", help="the --out folder of a search, or of a Pareto set, that ended")
@@ -92,6 +94,22 @@ def _add_pareto(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     pareto.add_argument("--shares", type=_positive, nargs="+", metavar="S", default=[0.4, 0.6, 0.8, 1.0], help=shares)
     table = "of milliseconds, from keras-dha latency; default: measured first, where latency is bound"
     pareto.add_argument("--table", metavar="FILE", help=table)
+
+
+def _add_tune(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    tune = commands.add_parser("tune", help="trials of networks and their training, proposed by a KerasTuner oracle")
+    tune.add_argument("--data", metavar="DATA", help="digits, npz:FILE, dir:FOLDER or tfds:NAME")
+    tune.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for the results")
+    tune.add_argument("--space", choices=SPACES, help="which networks; default: nas_bench_201")
+    _add_sizes(tune)
+    tune.add_argument("--oracle", choices=ORACLES, help="what proposes trials; default: weak_predictor")
+    tune.add_argument("--trials", type=_count, metavar="N", help="how many; default: 20")
+    tune.add_argument("--epochs", type=_count, metavar="N", help="of each trial; default: 10")
+    tune.add_argument("--batch-size", type=_count, metavar="N", help="default: by the data")
+    tune.add_argument("--seed", type=_natural, metavar="N", help="makes proposals repeatable; default: 0")
+    tune.add_argument("--workers", type=_count, metavar="N", default=1, help="trials at a time; default: %(default)s")
+    tune.add_argument("--resume", action="store_true", help="go on with what is unfinished in --out")
+    tune.add_argument("--quiet", action="store_true", help="not a word on how far it is")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -146,14 +164,27 @@ def _pareto(given: argparse.Namespace) -> str:
     return pareto(options, given.out, **own)
 
 
+def _tune(given: argparse.Namespace) -> str:
+    _check_data(given)
+    from keras_dha.commands.tune import tune
+
+    names = [field.name for field in dataclasses.fields(TuneOptions)]
+    options = TuneOptions(**{name: getattr(given, name) for name in names})
+    return tune(options, given.out, workers=given.workers, resume=given.resume, quiet=given.quiet)
+
+
 def _options(given: argparse.Namespace) -> SearchOptions:
     """What the user said of a search; what is plainly wrong is said before the slow imports."""
+    _check_data(given)
+    names = [field.name for field in dataclasses.fields(SearchOptions)]
+    return SearchOptions(**{name: value for name, value in vars(given).items() if name in names})
+
+
+def _check_data(given: argparse.Namespace) -> None:
     if given.data is None and not given.resume:
         raise CommandError(
             "A new search must be given --data. Received: no --data. Give digits, npz:FILE, dir:FOLDER or tfds:NAME."
         )
-    names = [field.name for field in dataclasses.fields(SearchOptions)]
-    return SearchOptions(**{name: value for name, value in vars(given).items() if name in names})
 
 
 def _report(given: argparse.Namespace) -> str:
@@ -185,14 +216,21 @@ def _latency(given: argparse.Namespace) -> str:
 
 def _interrupted(given: argparse.Namespace) -> str:
     """What to say on Ctrl-C while the command has nothing of its own to say."""
-    if given.command not in ("search", "pareto"):
+    if given.command not in ("search", "pareto", "tune"):
         return "Interrupted. To do it after all, give the same command again."
     if given.resume:
         return "Interrupted before training went on; what was kept still is. To go on, give the same command again."
     return "Interrupted before training began; nothing was written."
 
 
-_COMMANDS = {"search": _search, "pareto": _pareto, "latency": _latency, "report": _report, "export": _export}
+_COMMANDS = {
+    "search": _search,
+    "pareto": _pareto,
+    "tune": _tune,
+    "latency": _latency,
+    "report": _report,
+    "export": _export,
+}
 
 
 def _count(text: str) -> int:

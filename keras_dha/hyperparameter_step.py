@@ -62,9 +62,15 @@ class HyperparameterStep(PolicyStep):
                 self._descend(parts, estimator.gradients(parts, move), True)
         rate = self._learning_rate()  # which hypergradient descent has just moved
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active, strict=True) if g is not None]
+        if estimators:
+            update.restrain_decays(rate)
         before = update.apply([g for g, _, _ in known], [v for _, v, _ in known], [a for _, _, a in known], rate)
-        for estimator, _ in estimators:
-            estimator.after_step(before, [ops.convert_to_tensor(unit) for unit in units.units])
+        if not estimators:
+            return dataclasses.replace(move, before=before, rate=rate)
+        rate = update.restrain(update.made((), (), before, rate), variables, factor)
+        made = update.made((), (), before, rate)
+        for estimator, parts in estimators:
+            estimator.after_step(parts, made)
         return dataclasses.replace(move, before=before, rate=rate)
 
     def _used_estimators(self) -> list[tuple[Hypergradient, list[Hyperparameter]]]:
@@ -120,7 +126,13 @@ class HyperparameterStep(PolicyStep):
             return loss, found, agreement
 
         loss, found, agreement = tf.cond(due, measured, lambda: self._nothing_measured(augmented, agrees, learned))
+        values = {id(part): ops.copy(part.value()) for part in learned}
         self._descend(learned, found, due)
+        for estimator, own in estimators:
+            units = [ops.convert_to_tensor(unit) for unit in self.weight_update.update.units]
+            reached = estimator.follow(own, [part.value() / values[id(part)] for part in own], units)
+            if reached:
+                self.weight_update.update.write(reached, weights)
         if agrees:
             self._update_policy(augmented, parts[roles.AUGMENTATION], due, *agreement)
         self._log_held_out(loss, due)

@@ -130,6 +130,39 @@ class WeightUpdate:
             gradients = _changed(part, gradients, variables)
         return self.update.apply(gradients, variables, active, self._shrinkage(rate), self._stretch())
 
+    def restrain_decays(self, rate: Tensor) -> None:
+        """Lowers learned decays that would take too much of the weights in a step.
+
+        Args:
+            rate: Of the step.
+        """
+        for part in self._decays:
+            part.restrain(rate)
+
+    def restrain(self, step: WeightStep, variables: Sequence[keras.Variable], factor: Tensor) -> Tensor:
+        """Lowers learned rates with which the weights went too far, and takes as much of the step back.
+
+        Args:
+            step: What has been made, without held-out gradients.
+            variables: The weights.
+            factor: As `learning_rate` has it.
+
+        Returns:
+            The rate of the step as it stands now.
+        """
+        rates = [part for part in self._of(LearningRate) if part.max_move is not None]
+        if not rates:
+            return step.learning_rate
+        ratios = [part.restraint(step) for part in rates]
+        reached = []
+        for weight, old, new in zip(step.weights, step.before, step.after, strict=True):
+            own = [ops.cast(ratio, new.dtype) for part, ratio in zip(rates, ratios) if part.acts_on(weight)]
+            reached.append(old + own[0] * (new - old) if own else new)
+        for part, ratio in zip(rates, ratios, strict=True):
+            part.multiply(ratio)
+        self.update.write(reached, variables)
+        return self.learning_rate(factor)
+
     def slots(self) -> list[tuple[Tensor, ...]]:
         """What the optimizer remembers of each unit; empty where its step is not known as a function."""
         return [] if self.rule is None else slots_of(self.optimizer, self.rule)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny_space import images, search_model
+from tiny_space import TwoInputSpace, images, search_model
 
 from keras_dha.augmentation import PairPolicy
 from keras_dha.data import DataError
@@ -65,6 +65,25 @@ def test_examples_of_another_shape_than_the_space(x: Any, message: str) -> None:
 def test_validation_data_unlike_the_training_data(given: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         search_model().fit(X, Y, validation_data=given)
+
+
+NAMED = {"wide": np.random.default_rng(0).random((24, 3)), "narrow": np.ones((24, 1))}
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ({"wide": NAMED["wide"]}, r"for each input of the space, \['narrow', 'wide'\]. Received: x with \['wide'\]"),
+        ({**NAMED, "more": NAMED["wide"]}, r"Received: x with \['more', 'narrow', 'wide'\]. .* no other names"),
+        (NAMED["wide"], "Received: x with one array"),
+        ({**NAMED, "wide": NAMED["wide"].repeat(2, 1)}, r"for, \(3,\). Received: x\['wide'\] with .* shape \(6,\)"),
+        ({**NAMED, "narrow": np.ones(24)}, r"Give x\['narrow'\]\[..., None\]"),
+    ],
+)
+def test_named_inputs_must_be_those_of_the_space(x: Any, message: str) -> None:
+    model = search_model(space=TwoInputSpace((4,), 3))
+    with pytest.raises(DataError, match=message):
+        model.fit(x, Y)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tiny_space import TinySpace, images, search_model
 
 from keras_dha import SearchModel, roles
 from keras_dha.augmentation import MixUp, PairPolicy, RelaxedPolicy
-from keras_dha.hypergradients import OneStep
+from keras_dha.hypergradients import OneStep, WholePath
 from keras_dha.hyperparameters import LearningRate, WeightDecay
 from keras_dha.penalties import ZeroOne
 from keras_dha.relaxations import OneHotSample, Sigmoid, Softmax, SparseCode
@@ -43,14 +43,14 @@ def close(models: list[SearchModel]) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5, err_msg=role)
 
 
-@pytest.mark.parametrize("lookback", [0.0, 0.5])
-def test_steps_without_noise_are_the_same(lookback: float) -> None:
+@pytest.mark.parametrize("estimator", [OneStep, WholePath])
+def test_steps_without_noise_are_the_same(estimator: Any) -> None:
     models = one_and_two(
         space=TinySpace(normalize=False),
         relaxation=Softmax(),
         augmentation=None,
         hyperparameters=(LearningRate(0.05), WeightDecay(1e-3)),
-        hypergradients=(OneStep(lookback),),
+        hypergradients=(estimator(),),
         schedule=Schedule(search_fraction=0.5, warmup_fraction=0.0, hyperparameters_every=1),
     )
     histories = []

@@ -11,6 +11,7 @@ from source_files import PACKAGE, ROOT, imports, name_of, parse, pyproject, pyth
 SOURCES = python_files("keras_dha")
 CORE = {"keras", "numpy", "tensorflow"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a module is not called as its package is, up to - and _
+AT_THE_TOP = {"tuners": {"keras-tuner"}}  # folder -> what it is nothing without; it says which extra has it
 TENSORFLOW_FILES = (
     "architecture_step.py",
     "costs/runtimes.py",
@@ -102,7 +103,7 @@ def test_every_package_is_declared_and_optional_ones_are_imported_late(path: Pat
             continue
         name = DISTRIBUTIONS.get(top, top.replace("_", "-"))
         assert name in core | optional, f"{name_of(path)}:{line} imports {top}. Declare {name} in pyproject.toml."
-        assert name in core or not at_top, (
+        assert name in core | AT_THE_TOP.get(layer_of(path), set()) or not at_top, (
             f"{name_of(path)}:{line} imports {top}, which is optional, when the file is loaded. Import it in the "
             "function that needs it, with an ImportError that names the extra to install."
         )
@@ -113,8 +114,9 @@ def test_the_core_dependencies_are_the_three_that_are_needed_everywhere() -> Non
 
 
 def modules_after(code: str) -> set[str]:
-    """Which of TensorFlow, Keras and NumPy a fresh process has loaded after `code`."""
-    check = "import sys; print(*({'tensorflow', 'keras', 'numpy'} & set(sys.modules)), sep=',', file=sys.stderr)"
+    """Which of TensorFlow, Keras, NumPy and KerasTuner a fresh process has loaded after `code`."""
+    names = {"tensorflow", "keras", "numpy", "keras_tuner"}
+    check = f"import sys; print(*({names} & set(sys.modules)), sep=',', file=sys.stderr)"
     program = f"import atexit\natexit.register(lambda: exec({check!r}))\n{code}"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return {name for name in done.stderr.strip().splitlines()[-1].split(",") if name} if done.stderr.strip() else set()
@@ -128,7 +130,9 @@ def test_import_keras_dha_loads_nothing_heavy() -> None:
     assert modules_after("import keras_dha") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["report", "--help"], ["export", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([command, "--help"] for command in ("search", "tune", "report", "export"))]
+)
 def test_help_loads_neither_tensorflow_nor_keras(arguments: list[str]) -> None:
     code = f"import sys; sys.argv = ['keras-dha', *{arguments}]\nfrom keras_dha import cli\nsys.exit(cli.main())"
     assert not modules_after(code) & {"tensorflow", "keras"}
@@ -140,6 +144,19 @@ def test_help_loads_neither_tensorflow_nor_keras(arguments: list[str]) -> None:
 def test_keras_knows_the_classes(order: str) -> None:
     code = f"{order}\nassert keras.saving.get_registered_object('keras_dha>SearchModel')"
     assert modules_after(code) == {"tensorflow", "keras", "numpy"}
+
+
+def test_only_tuners_load_keras_tuner() -> None:
+    code = "import keras_dha; keras_dha.SearchModel; from keras_dha import cli"
+    assert "keras_tuner" not in modules_after(code)
+    assert "keras_tuner" in modules_after("import keras_dha; keras_dha.tuners")
+
+
+def test_tuners_name_the_extra_that_they_lack() -> None:
+    code = "import sys; sys.modules['keras_tuner'] = None\nimport keras_dha; keras_dha.tuners"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "ImportError: keras_dha.tuners needs KerasTuner: pip install 'keras-dha[tuner]'." in done.stderr
 
 
 def seconds_of_imports() -> tuple[float, float]:

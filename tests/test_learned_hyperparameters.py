@@ -12,7 +12,7 @@ from tiny_space import NUM_CLASSES, TinySpace, images, search_model
 
 import keras_dha
 from keras_dha import SearchModel
-from keras_dha.hypergradients import T1T2, ForwardMode, HypergradientDescent, Neumann, OneStep
+from keras_dha.hypergradients import T1T2, ForwardMode, HypergradientDescent, Neumann, OneStep, WholePath
 from keras_dha.hyperparameters import (
     L2,
     DropoutRate,
@@ -61,7 +61,7 @@ def fit(model: SearchModel, **arguments: Any) -> dict[str, list[float]]:
 
 ALL = (LearningRate, WeightDecay, Momentum, GradientClip, L2, LabelSmoothing, DropoutRate, LossWeight)
 ESTIMATORS = {
-    "default": (OneStep(), T1T2()),
+    "default": (WholePath(), OneStep(), T1T2()),
     "neumann": (Neumann(1), OneStep()),
     "forward": (ForwardMode(),),
 }
@@ -106,7 +106,8 @@ def test_all_of_them_in_one_fit(name: str, tmp_path: Path) -> None:
 def test_a_rate_of_its_own_moves_some_weights_more() -> None:
     steps = []
     for parts in ((LearningRate(0.05),), (LearningRate(0.05), LearningRate(0.2, where="head"))):
-        model = model_of(*parts, schedule=Schedule(search_fraction=1.0, warmup_fraction=0.0, anneal=None))
+        schedule = Schedule(search_fraction=1.0, warmup_fraction=0.0, anneal=None)
+        model = model_of(*parts, schedule=schedule, hypergradients=OneStep())
         before = {v.path: v.numpy() for v in model.network.trainable_variables}
         model.train_step({"train": (X[:16], Y[:16]), "held_out": (X[16:32], Y[16:32])})
         steps.append({v.path: v.numpy() - before[v.path] for v in model.network.trainable_variables})

@@ -64,7 +64,7 @@ def test_names_for_type_checkers_are_the_public_names() -> None:
     tree = parse(PACKAGE / "__init__.py")
     block = next(node for node in tree.body if isinstance(node, ast.If))
     typed = {alias.asname for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert typed == set(keras_dha.__all__)
+    assert typed == {*keras_dha.__all__, *keras_dha._OPTIONAL}
     assert keras_dha.__all__ == sorted(keras_dha.__all__)
     assert set(keras_dha.__all__) <= set(dir(keras_dha))
 
@@ -76,4 +76,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_every_folder_is_reachable_from_the_package() -> None:
     internal = {"commands"}  # what keras-dha does, for cli.py
-    assert set(FOLDERS) - internal <= set(keras_dha.__all__)
+    assert set(FOLDERS) - internal <= {*keras_dha.__all__, *keras_dha._OPTIONAL}
+
+
+def test_a_star_import_needs_no_extra() -> None:
+    assert not set(keras_dha._OPTIONAL) & set(keras_dha.__all__)
+    assert set(keras_dha._OPTIONAL) <= set(dir(keras_dha))

@@ -6,10 +6,18 @@ from keras_dha.hypergradients.forward_mode import ForwardMode
 from keras_dha.hypergradients.hypergradient import Hypergradient, WeightMove
 from keras_dha.hypergradients.hypergradient_descent import HypergradientDescent
 from keras_dha.hypergradients.implicit import T1T2, Neumann
-from keras_dha.hypergradients.inner_product import dense, inner_product
-from keras_dha.hypergradients.one_step import OneStep, learning_rate_gradient, weight_decay_gradient
+from keras_dha.hypergradients.inner_product import dense, inner_product, norm
+from keras_dha.hypergradients.one_step import OneStep
+from keras_dha.hypergradients.whole_path import WholePath
 
-HYPERGRADIENTS: tuple[type[Hypergradient], ...] = (OneStep, T1T2, Neumann, ForwardMode, HypergradientDescent)
+HYPERGRADIENTS: tuple[type[Hypergradient], ...] = (
+    OneStep,
+    WholePath,
+    T1T2,
+    Neumann,
+    ForwardMode,
+    HypergradientDescent,
+)
 
 __all__ = [
     "HYPERGRADIENTS",
@@ -21,10 +29,10 @@ __all__ = [
     "Neumann",
     "OneStep",
     "WeightMove",
+    "WholePath",
     "dense",
     "finite_difference_product",
     "inner_product",
-    "learning_rate_gradient",
     "mixed_product",
-    "weight_decay_gradient",
+    "norm",
 ]

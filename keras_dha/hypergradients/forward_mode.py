@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_dha.hypergradients.hypergradient import Hypergradient, WeightMove
-from keras_dha.hypergradients.inner_product import inner_product
+from keras_dha.hypergradients.inner_product import inner_product, norm
 
 Tensor = Any
 
@@ -77,8 +77,8 @@ class ForwardMode(Hypergradient):
             ) as along:
                 after, slots = move.moved(move.before, move.slots, move.gradients)
             ways, memories = along.jvp((after, slots), unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            limit = self.max_norm * ops.sqrt(inner_product(move.before, move.before))
-            length = ops.sqrt(inner_product(ways, ways))
+            limit = self.max_norm * norm(move.before)
+            length = norm(ways)
             share = self.memory * ops.minimum(1.0, limit / ops.maximum(length, 1e-30))
             share = ops.where(ops.isfinite(length), share, 0.0)
             for unit, way, memory in zip(tangents, ways, memories, strict=True):

@@ -91,12 +91,27 @@ class Hypergradient(keras.layers.Layer):
     def before_step(self, parts: Sequence[Any], move: WeightMove) -> None:
         """Called in every step, before the weights move; does nothing, unless overridden."""
 
-    def after_step(self, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
-        """Called in every step, when the units have moved; does nothing, unless overridden."""
+    def after_step(self, parts: Sequence[Any], step: Any) -> None:
+        """Called in every step, when the units have moved; does nothing, unless overridden.
+
+        Args:
+            parts: The hyper-parameters.
+            step: What has been made, a `keras_dha.hyperparameters.WeightStep` without held-out gradients.
+        """
 
     def gradients(self, parts: Sequence[Any], move: WeightMove) -> list[Tensor]:
         """`d(held-out loss)/d(theta)` of each hyper-parameter, a scalar each."""
         raise NotImplementedError
+
+    def follow(self, parts: Sequence[Any], ratios: Sequence[Tensor], units: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Where the units go when hyper-parameters have moved; empty, they stay, unless overridden.
+
+        Args:
+            parts: The hyper-parameters.
+            ratios: What the value of each was multiplied with, a scalar each.
+            units: Where they are.
+        """
+        return ()
 
     def trouble(self) -> str | None:
         """What went wrong since the search began, in words; None: nothing."""

@@ -41,10 +41,10 @@ class HypergradientDescent(Hypergradient):
         ]
         self.built = True
 
-    def after_step(self, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
+    def after_step(self, parts: Sequence[Any], step: Any) -> None:
         """Remembers the step that was made."""
-        for variable, old, new in zip(self.last, before, after, strict=True):
-            variable.assign(ops.subtract(new, old))
+        for variable, way in zip(self.last, step.displacement, strict=True):
+            variable.assign(way)
 
     def gradients(self, parts: Sequence[Any], move: WeightMove) -> list[Tensor]:
         """As `Hypergradient` has it, before the step."""

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_dha.hypergradients.curvature import Curvature
 from keras_dha.hypergradients.hypergradient import Hypergradient, WeightMove
-from keras_dha.hypergradients.inner_product import inner_product
+from keras_dha.hypergradients.inner_product import inner_product, norm
 
 Tensor = Any
 
@@ -110,9 +110,9 @@ class Neumann(_OfTheLoss):
         if self.damping != "power_iteration":
             return ops.convert_to_tensor(self.damping, dtype="float32")
         before = [ops.convert_to_tensor(part) for part in self.direction]
-        size = ops.sqrt(inner_product(before, before))
+        size = norm(before)
         after = move.joined(curvature.times(move.split([part / size for part in before])))
-        largest = ops.sqrt(inner_product(after, after))
+        largest = norm(after)
         for part, value in zip(self.direction, after, strict=True):
             part.assign(ops.where(largest > 1e-12, value, part))
         return 1.0 / ops.maximum(largest, 1e-12)

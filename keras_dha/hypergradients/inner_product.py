@@ -33,6 +33,11 @@ def inner_product(a: Sequence[Tensor | None], b: Sequence[Tensor | None]) -> Ten
     return sum((ops.sum(x * y) for x, y in pairs), ops.zeros((), dtype=pairs[0][0].dtype if pairs else "float32"))
 
 
+def norm(tensors: Sequence[Tensor | None]) -> Tensor:
+    """The Euclidean norm of all numbers of some tensors; None counts as zero."""
+    return ops.sqrt(inner_product(tensors, tensors))
+
+
 def _wide(x: Tensor) -> Tensor:
     """At least float32: half precision would overflow in a sum over all weights."""
     x = ops.convert_to_tensor(x)

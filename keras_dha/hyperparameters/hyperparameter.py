@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from keras_dha.hypergradients.inner_product import inner_product
 from keras_dha.hyperparameters.weight_step import WeightStep
 from keras_dha.roles import HYPERPARAMETER, tag
 
@@ -44,7 +45,7 @@ class Hyperparameter(keras.layers.Layer):
     enters: ClassVar[str] = "update"  # or "loss": what of a training step depends on the value
     is_one_for_all: ClassVar[bool] = False  # whether it takes no `where`
     scales_step: ClassVar[bool] = False  # whether the weights' step is in proportion to the value
-    has_closed_form: ClassVar[bool] = False  # whether `log_gradient` is all that an estimator needs for one step back
+    has_closed_form: ClassVar[bool] = False  # whether `along` is all that an estimator needs for one step back
 
     def __init__(
         self,
@@ -79,6 +80,11 @@ class Hyperparameter(keras.layers.Layer):
         start = keras.initializers.Constant(self._to_theta(self.initial))
         self.theta = tag(self.add_weight(shape=(), initializer=start, autocast=False, name="theta"), HYPERPARAMETER)
         self.usual = self.add_weight(shape=(), initializer="zeros", trainable=False, autocast=False, name="usual")
+
+    @property
+    def shrinks_weights(self) -> bool:
+        """Whether weights lose a share of themselves, `shrinkage(learning_rate)`, in each step."""
+        return False
 
     # The value.
 
@@ -135,6 +141,12 @@ class Hyperparameter(keras.layers.Layer):
             step = ops.clip(step, -self.max_step, self.max_step)
         self.theta.assign(before + step)
 
+    def multiply(self, ratio: Tensor) -> None:
+        """Multiplies the value, as far as the bounds allow; may stand in a graph, on every replica."""
+        value = ops.clip(ops.cast(ratio, self.dtype) * self.value(), *self.bounds)
+        odds = value / (1.0 - value) if self.space == "logit" else value
+        self.theta.assign(value if self.space == "raw" else ops.log(odds))
+
     def project(self) -> None:
         """Moves `theta` back into the bounds; may stand in a graph, on every replica."""
         self.theta.assign(ops.clip(ops.convert_to_tensor(self.theta), *self._theta_bounds))
@@ -167,6 +179,10 @@ class Hyperparameter(keras.layers.Layer):
 
     def log_gradient(self, step: WeightStep) -> Tensor:
         """`d(held-out loss)/d(log(value))` through a step of the weights that it acts on."""
+        return inner_product(step.held_out_gradients, self.along(step))
+
+    def along(self, step: WeightStep) -> list[Tensor]:
+        """How the weights that it acts on move with log(value) where a step ends, its direction given, one a weight."""
         raise NotImplementedError(f"{type(self).__name__} has no closed form.")
 
     def get_config(self) -> dict[str, Any]:

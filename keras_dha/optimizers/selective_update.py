@@ -97,6 +97,17 @@ class SelectiveUpdate:
         """Brings the units up to the variables; returns what they are."""
         return [ops.copy(unit) for unit in self.units]
 
+    def write(self, values: Sequence[Tensor], variables: Sequence[keras.Variable]) -> None:
+        """Moves the units to some values, and the variables along.
+
+        Args:
+            values: One a unit.
+            variables: All variables that are to move.
+        """
+        for unit, value in zip(self.units, values, strict=True):
+            unit.assign(value)
+        self._write(variables)
+
     def _by_unit(self, known: Sequence[Known]) -> Sequence[Known]:
         """Gradient, unit, and whether it moves, from those of the variables."""
         return known

@@ -9,6 +9,7 @@ from keras_dha.spaces.gated_space import GatedSpace
 from keras_dha.spaces.image_space import ImageSpace
 from keras_dha.spaces.mobile_net import MobileNetSpace
 from keras_dha.spaces.model_space import ModelSpace
+from keras_dha.spaces.multimodal import MultimodalSpace
 from keras_dha.spaces.nas_bench_201 import NASBench201Space
 from keras_dha.spaces.restricted_space import RestrictedSpace
 from keras_dha.spaces.search_space import SearchSpace
@@ -24,6 +25,7 @@ __all__ = [
     "ImageSpace",
     "MobileNetSpace",
     "ModelSpace",
+    "MultimodalSpace",
     "NASBench201Space",
     "RestrictedSpace",
     "SearchSpace",

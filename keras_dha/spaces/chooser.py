@@ -83,6 +83,22 @@ class Chooser(abc.ABC):
 
         return apply
 
+    def tensor(self, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+        """One of several tensors of the same shape; what only the others need is not in the network that is derived.
+
+        Args:
+            name: The decision's name.
+            tensors: Names of options, and what each is.
+
+        Returns:
+            A tensor. The option of the first tensor, if it is called `"early"`, is named `"0/early"`, and so on: a
+            `node` that keeps one input, each with the one operation of its name.
+        """
+        options = tuple(f"{i}/{key}" for i, key in enumerate(tensors))
+        choice = self._ask(Choice(name, options))  # without groups: each tensor is weighed against the others
+        identities: dict[str, NodeFactory] = {key: lambda _: keras.layers.Identity() for key in tensors}
+        return self._answer_node(choice, identities, list(tensors.values()))
+
     def width(self, name: str, *, at_least: int = 1, sizes: Mapping[str, int] | None = None) -> Apply:
         """How many channels a tensor has, and which: those of its last axis that are kept.
 

@@ -19,6 +19,7 @@ from keras_dha.hypergradients import (
     HypergradientDescent,
     Neumann,
     OneStep,
+    WholePath,
 )
 from keras_dha.hyperparameters import (
     L2,
@@ -89,6 +90,8 @@ def after(part: Any, theta: float, estimators: Any, make: Any, steps: int) -> tu
     model = search([part], estimators, make())
     (own,) = model.learned
     own.max_step = None
+    if isinstance(own, LearningRate):
+        own.max_move = None  # which would shorten first steps
     own.theta.assign(theta)
     for number in range(steps):
         if number == steps - 1:
@@ -133,6 +136,11 @@ PROPORTIONAL = {
 def test_one_step_of_a_learning_rate(name: str) -> None:
     rate = float(PROPORTIONAL[name]().learning_rate)
     assert_exact(LearningRate(rate), OneStep(), PROPORTIONAL[name])
+
+
+def test_a_whole_path_of_one_step_is_one_step() -> None:
+    assert_exact(LearningRate(0.3), WholePath(), OPTIMIZERS["nesterov"])
+    assert_exact(WeightDecay(0.05, bounds=(1e-3, 1.0)), WholePath(), OPTIMIZERS["nesterov"])
 
 
 @pytest.mark.parametrize("name", [*PROPORTIONAL, "keras_momentum"])

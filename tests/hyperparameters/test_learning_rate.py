@@ -42,3 +42,18 @@ def test_example_by_hand():
     # <2, -0.25> = -0.5: a larger step would lower the held-out loss.
     step = WeightStep([keras.Variable([1.0])], [np.array([2.0])], [np.array([1.0])], [np.array([0.75])], 0.5)
     assert float(LearningRate(0.5).hypergradient(step)) == -0.5
+
+
+@pytest.mark.parametrize(("way", "expected"), [(4.0, 0.25), (0.5, 1.0), (float("inf"), 1.0)])
+def test_a_rate_with_which_weights_go_too_far_is_to_be_lowered(way, expected):
+    # The norm of (3, 4) is 5, of which a fifth is allowed.
+    arrays = [np.array([3.0], "float32"), np.array([4.0], "float32")]
+    weights = [keras.Variable(array) for array in arrays]
+    step = WeightStep(weights, [None, None], arrays, [arrays[0] + np.float32(way), arrays[1]], 0.5)
+    assert float(LearningRate(0.5).restraint(step)) == expected
+    assert float(LearningRate(0.5, max_move=None).restraint(step)) == 1.0
+
+
+def test_max_move_is_positive():
+    with pytest.raises(ValueError, match=r"Received: max_move=0"):
+        LearningRate(max_move=0)

@@ -57,3 +57,22 @@ def test_hypergradient_is_the_derivative_of_a_whole_step(make, coupled):  # A3
 
 def test_config_keeps_the_form():
     assert WeightDecay.from_config(WeightDecay(coupled=True).get_config()).coupled
+
+
+@pytest.mark.parametrize(("value", "expected"), [(10.0, 0.5), (0.4, 0.4)])
+def test_a_decay_that_takes_too_much_is_lowered_to_what_it_may(value, expected):
+    part = WeightDecay(value, bounds=(0.1, 10.0))
+    part.restrain(0.1)  # a twentieth in a step, at most
+    assert float(part.value()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("given", [{"max_shrinkage": None}, {"coupled": True}])
+def test_a_decay_that_may_do_anything_stays(given):
+    part = WeightDecay(10.0, bounds=(0.1, 10.0), **given)
+    part.restrain(0.1)
+    assert float(part.value()) == pytest.approx(10.0)
+
+
+def test_max_shrinkage_is_a_share():
+    with pytest.raises(ValueError, match=r"Received: max_shrinkage=2"):
+        WeightDecay(max_shrinkage=2)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_dha.derivation import FixedChooser
 from keras_dha.spaces import Choice, Chooser
 from keras_dha.spaces.chooser import as_layer
 
@@ -48,6 +49,21 @@ def test_a_node_keeps_no_more_than_it_has_inputs() -> None:
     chooser = Recorder()
     chooser.node("sum", TWO_NODE_OPS, keep=2)(["a"])
     assert chooser.choices["sum"].keep == 1
+
+
+def test_a_tensor_is_a_node_that_keeps_one_input() -> None:
+    chooser = Recorder()
+    assert chooser.tensor("place", {"early": "a", "late": "b"}) == ("node", "place", ["a", "b"])
+    assert chooser.choices["place"] == Choice("place", ("0/early", "1/late"))
+    assert chooser.tensor("place", {"early": "c", "late": "c"}) == ("node", "place", ["c", "c"])  # the same decision
+
+
+def test_what_only_other_tensors_need_is_not_derived() -> None:
+    x = keras.Input((1,))
+    tensors = {"twice": keras.layers.Rescaling(2.0)(x), "thrice": keras.layers.Rescaling(3.0)(x)}
+    model = keras.Model(x, FixedChooser({"place": "1/thrice"}).tensor("place", tensors))
+    np.testing.assert_array_equal(model(np.array([[1.0]])), [[3.0]])
+    assert [type(layer).__name__ for layer in model.layers] == ["InputLayer", "Rescaling", "Identity"]
 
 
 def test_the_same_name_is_the_same_decision() -> None:
