@@ -1,7 +1,7 @@
 """Pruning by reinforcement: on a table, against pruning at random; and searches in a bounded memory.
 
     python benchmarks/radars.py --table-of-cells --seeds 30
-    python benchmarks/radars.py --budgets none 1.35GiB 1.45GiB 1.55GiB 1.65GiB 1.75GiB --out radars.jsonl
+    python benchmarks/radars.py --budgets none 1.6GiB 1.7GiB 1.8GiB 1.9GiB 2GiB --out radars.jsonl
     python benchmarks/radars.py --table radars.jsonl
 
 On the table: NAS-Bench-201, 6 edges of 5 operations each, reward the validation accuracy of the training of 12 epochs
@@ -161,7 +161,7 @@ def search(arguments: argparse.Namespace) -> dict[str, Any]:
     budget, seed = arguments.budgets[0], arguments.seed
     result: dict[str, Any] = {"budget": budget, "seed": seed, "idle": resident_bytes()}
     if budget == "none":
-        predicted = keras_dha.costs.TrainingMemory(space).of(arguments.batch_size).total + resident_bytes()
+        predicted = RadarsTuner(space, 1, recipe=recipe).memory(arguments.batch_size) + resident_bytes()
         model = keras_dha.SearchModel(space, recipe, seed=seed)
         model.fit(data["x_train"], data["y_train"], **common)
         result |= {"predicted": {"supernet": predicted}, "rounds": 0, "options": LAYERS * (1 + len(OPERATIONS))}
@@ -206,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--table-of-cells", action="store_true")
     parser.add_argument("--seeds", type=int, default=30, help="of the table of cells")
-    parser.add_argument("--budgets", nargs="+", default=["none", "1.35GiB", "1.45GiB", "1.55GiB", "1.65GiB", "1.75GiB"])
+    parser.add_argument("--budgets", nargs="+", default=["none", "1.6GiB", "1.7GiB", "1.8GiB", "1.9GiB", "2GiB"])
     parser.add_argument("--search-seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--seed", type=int, default=0, help="of one search in this process")
     parser.add_argument("--batch-size", type=int, default=256)

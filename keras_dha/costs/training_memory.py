@@ -111,7 +111,7 @@ class TrainingMemory:
 
     >>> space = keras_dha.spaces.NASBench201Space((8, 8, 1), 10, channels=4, cells_per_stage=1)
     >>> memory = TrainingMemory(space)
-    >>> memory.of(batch_size=64).activations > 3 * memory.of(batch_size=64, paths="one").activations
+    >>> memory.of(batch_size=64).activations > memory.of(batch_size=64, paths="one").activations
     True
 
     Reference: the sum over options that are alive is a reconstruction of what Yan, Jiang, Hu, Shi, "RADARS",

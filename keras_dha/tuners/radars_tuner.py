@@ -22,6 +22,7 @@ from keras_dha.tuners.space_pruning import Alive, Pruning, SpacePruning
 _STARTS = ("probabilities", "zeros")
 _BOUNDED = ("process", "training")
 _LEARNING_RATE = 10.0  # rewards on shared weights differ by hundredths, those of trained networks by tenths
+_FRAGMENTS = 1.5  # what one network has freed does not fit the next one: TensorFlow's pool grows for hundreds of steps
 _EPOCHS = 1_000_000  # of the pruning, which ends by itself
 
 
@@ -45,7 +46,7 @@ class RadarsTuner:
             or `"zeros"`.
         bounds: What the budget is for: `"process"`, all main memory that the process holds, with what it holds before
             the search; or `"training"`, what the search adds to that.
-        margin: What is added to each prediction, as a share of what training is predicted to add. Defaults to 0.15.
+        margin: What is added to each prediction, as a share of what training is predicted to add. Defaults to 0.25.
         seed: Makes a run repeatable, as in `SearchModel`.
 
     Attributes:
@@ -82,7 +83,7 @@ class RadarsTuner:
         pruning: Pruning | None = None,
         start: str = "probabilities",
         bounds: str = "process",
-        margin: float = 0.15,
+        margin: float = 0.25,
         seed: int | None = None,
     ) -> None:
         self.space = space
@@ -123,7 +124,8 @@ class RadarsTuner:
             after_pruning: Whether to count the graphs of the pruning, too: the process may not give them back.
         """
         runs = paths or _paths(self.recipe.relaxation)
-        total = self._table.of(batch_size, alive=alive, paths=runs, slots=self._slots).total
+        estimate = self._table.of(batch_size, alive=alive, paths=runs, slots=self._slots)
+        total = estimate.total + (round((_FRAGMENTS - 1.0) * estimate.activations) if runs == "one" else 0)
         if after_pruning:
             total += self._table.of(batch_size, paths="one", slots=self._slots).graph
         return round((1.0 + self.margin) * total)

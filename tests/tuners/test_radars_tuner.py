@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_space import images
 
+from keras_dha.costs import TrainingMemory
 from keras_dha.derivation import FixedChooser
 from keras_dha.recipes import darts, proxyless
 from keras_dha.relaxations import SparseCode
@@ -156,6 +157,8 @@ def test_a_peak_above_the_budget_is_a_warning(monkeypatch: pytest.MonkeyPatch) -
 
 def test_one_path_recipes_take_the_memory_of_one_path() -> None:
     assert tuner(recipe=proxyless()).memory(64) == tuner().memory(64, paths="one")
+    own = TrainingMemory(Chain((8, 8, 1), 3)).of(64, paths="one")
+    assert tuner(margin=0.0).memory(64, paths="one") == own.total + own.activations // 2  # freed memory is in pieces
     assert tuner(margin=0.5).memory(64) == pytest.approx(1.5 * tuner(margin=0.0).memory(64), abs=1)
 
 
