@@ -29,7 +29,7 @@ def export_model(
         from_logits: Whether the model gives logits.
         **kwargs: Further arguments of `keras.Model.export`.
     """
-    named = isinstance(model.input, dict)
+    named = not isinstance(model, keras.Sequential) and isinstance(model.input, dict)
     if format != "tf_saved_model" or not (named or len(model.inputs) == 1):
         model.export(os.fspath(filepath), format=format, **kwargs)
         return
