@@ -100,8 +100,8 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# One run of each, of few trials, in a small space: chance does as well here now and then. Over twenty runs on a table of
-# 15,625 cells it does not: docs/tuners.md.
+# One run of each, of few trials, in a small space: chance does as well here now and then. Over twenty runs on a table
+# of 15,625 cells it does not: docs/tuners.md.
 #
 # The best trial: its numbers, what it keeps of the space, and its model, trained, of raw pixels and stock layers.
 
