@@ -67,7 +67,7 @@ class HyperparameterStep(PolicyStep):
         before = update.apply([g for g, _, _ in known], [v for _, v, _ in known], [a for _, _, a in known], rate)
         if not estimators:
             return dataclasses.replace(move, before=before, rate=rate)
-        rate = update.restrain(update.made((), (), before, rate), variables, factor)
+        rate = update.restrain(update.made((), (), before, rate), variables)
         made = update.made((), (), before, rate)
         for estimator, parts in estimators:
             estimator.after_step(parts, made)

@@ -139,13 +139,12 @@ class WeightUpdate:
         for part in self._decays:
             part.restrain(rate)
 
-    def restrain(self, step: WeightStep, variables: Sequence[keras.Variable], factor: Tensor) -> Tensor:
+    def restrain(self, step: WeightStep, variables: Sequence[keras.Variable]) -> Tensor:
         """Lowers learned rates with which the weights went too far, and takes as much of the step back.
 
         Args:
             step: What has been made, without held-out gradients.
             variables: The weights.
-            factor: As `learning_rate` has it.
 
         Returns:
             The rate of the step as it stands now.
@@ -158,10 +157,13 @@ class WeightUpdate:
         for weight, old, new in zip(step.weights, step.before, step.after, strict=True):
             own = [ops.cast(ratio, new.dtype) for part, ratio in zip(rates, ratios) if part.acts_on(weight)]
             reached.append(old + own[0] * (new - old) if own else new)
+        rate = step.learning_rate
         for part, ratio in zip(rates, ratios, strict=True):
             part.multiply(ratio)
+            if part is self._rate:
+                rate = rate * ops.cast(ratio, rate.dtype)
         self.update.write(reached, variables)
-        return self.learning_rate(factor)
+        return rate
 
     def slots(self) -> list[tuple[Tensor, ...]]:
         """What the optimizer remembers of each unit; empty where its step is not known as a function."""

@@ -15,9 +15,20 @@ from keras_dha.commands.run_folder import RunFolder
 from keras_dha.commands.space import make_space
 from keras_dha.commands.tune_options import TuneOptions
 from keras_dha.data.sources import Source, load
+from keras_dha.spaces import ImageSpace
 
 HELD_OUT = 0.2
 OBJECTIVE = "val_accuracy"
+
+
+def space_of(options: TuneOptions, source: Source) -> ImageSpace:
+    """The space that the options describe.
+
+    Raises:
+        ValueError: If a size does not fit.
+    """
+    sizes = {"channels": int(options.channels or 1), "cells": int(options.cells or 1)}
+    return make_space(str(options.space), source.input_shape, source.num_classes, **sizes)
 
 
 def make_tuner(options: TuneOptions, source: Source, folder: Path) -> Any:
@@ -32,8 +43,6 @@ def make_tuner(options: TuneOptions, source: Source, folder: Path) -> Any:
 
     from keras_dha import tuners
 
-    sizes = {"channels": int(options.channels or 1), "cells": int(options.cells or 1)}
-    space = make_space(str(options.space), source.input_shape, source.num_classes, **sizes)
     kinds = {
         "weak_predictor": tuners.WeakPredictorOracle,
         "evolution": tuners.RegularizedEvolutionOracle,
@@ -42,7 +51,7 @@ def make_tuner(options: TuneOptions, source: Source, folder: Path) -> Any:
         "random": keras_tuner.oracles.RandomSearchOracle,
     }
     oracle = kinds[str(options.oracle)](objective=OBJECTIVE, max_trials=options.trials, seed=options.seed)
-    hypermodel = tuners.SpaceHyperModel(space, seed=options.seed)
+    hypermodel = tuners.SpaceHyperModel(space_of(options, source), seed=options.seed)
     tuner = keras_tuner.Tuner(oracle, hypermodel, directory=str(folder), project_name="trials")
     # KerasTuner reads the trials only in a process of the name of one that wrote them.
     if tuner.oracle is oracle and not oracle.trials and (folder / "trials" / "oracle.json").exists():

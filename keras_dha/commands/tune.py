@@ -9,12 +9,12 @@ import time
 from typing import Any
 
 from keras_dha.commands.defaults import defaults_for
-from keras_dha.commands.errors import CommandInterrupted, bad_input
+from keras_dha.commands.errors import CommandError, CommandInterrupted, bad_input
 from keras_dha.commands.export import write_keras, write_saved_model
 from keras_dha.commands.results import evaluate
 from keras_dha.commands.run_folder import RunFolder
 from keras_dha.commands.search import check_same_data, describe, load_data, versions
-from keras_dha.commands.trials import make_tuner, run_trials, stored_options
+from keras_dha.commands.trials import make_tuner, run_trials, space_of, stored_options
 from keras_dha.commands.tune_options import TuneOptions
 from keras_dha.costs import model_bytes, multiply_adds
 from keras_dha.data.sources import Source
@@ -58,6 +58,7 @@ def tune(options: TuneOptions, out: str, *, workers: int = 1, resume: bool = Fal
         options = with_defaults(options, source)
         run = {"arguments": vars(options), "command": options.command(out), "data": describe(source)}
         check_same_data(run, stored)
+        space_of(options, source)  # which says what does not fit
         if stored is None:
             folder.begin(run)
     try:
@@ -70,10 +71,8 @@ def tune(options: TuneOptions, out: str, *, workers: int = 1, resume: bool = Fal
 
 def with_defaults(options: TuneOptions, source: Source) -> TuneOptions:
     """The options, with full paths, and defaults where none were given."""
-    options = options.filled({**DEFAULTS, "data": None})
-    sized = defaults_for(source.input_shape, len(source.x_train), str(options.space))
-    path = options.of_network().with_absolute_paths().data
-    return options.filled(sized).__class__(**{**vars(options.filled(sized)), "data": path})
+    options = options.with_absolute_paths().filled(DEFAULTS)
+    return options.filled(defaults_for(source.input_shape, len(source.x_train), str(options.space)))
 
 
 def _run(options: TuneOptions, source: Source, folder: RunFolder, *, workers: int, quiet: bool) -> Any:
@@ -109,7 +108,11 @@ def write_best(tuner: Any, source: Source, folder: RunFolder, run: dict[str, Any
     Returns:
         What to tell the user.
     """
-    path, (best,) = folder.path, tuner.oracle.get_best_trials(1)
+    path, found = folder.path, tuner.oracle.get_best_trials(1)
+    if not found:
+        states = {name: trial.status for name, trial in tuner.oracle.trials.items()}
+        raise CommandError(f"A trial must complete. Received: {states}. See the messages in {folder.working}/trials.")
+    best = found[0]
     final, hypermodel = tuner.load_model(best), tuner.hypermodel
     write_keras(final, path / run_record.MODEL)
     write_saved_model(final, path / run_record.SAVED_MODEL, run["data"]["dtype"])

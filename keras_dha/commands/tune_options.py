@@ -41,6 +41,10 @@ class TuneOptions:
         names = ("data", "space", "channels", "cells", "epochs", "batch_size", "seed")
         return SearchOptions(**{name: getattr(self, name) for name in names})
 
+    def with_absolute_paths(self) -> "TuneOptions":
+        """These options with the full path of the data."""
+        return dataclasses.replace(self, data=self.of_network().with_absolute_paths().data)
+
     def filled(self, defaults: Mapping[str, Any]) -> "TuneOptions":
         """These options, with `defaults` where the user gave none."""
         own = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
@@ -49,7 +53,8 @@ class TuneOptions:
 
     def check_resumed(self, stored: "TuneOptions") -> None:
         """Raises a `ValueError` if these differ from those of trials that go on."""
-        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        own = dataclasses.asdict(self.with_absolute_paths())
+        given = {name: value for name, value in own.items() if value is not None}
         before = dataclasses.asdict(stored)
         changed = {name: value for name, value in given.items() if before[name] != value}
         if changed:

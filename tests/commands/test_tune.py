@@ -104,3 +104,12 @@ def test_every_oracle_is_in_the_help(name, capsys):
     with pytest.raises(SystemExit):
         cli.parser().parse_args(["tune", "--help"])
     assert name in capsys.readouterr().out
+
+
+def test_a_path_from_here_is_the_same_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stored = TuneOptions(data="npz:d.npz", trials=2).with_absolute_paths()
+    assert stored.data == f"npz:{tmp_path / 'd.npz'}"
+    TuneOptions(data="npz:d.npz").check_resumed(stored)
+    with pytest.raises(ValueError, match=r"Received: {'data': 'npz:.*e\.npz'}"):
+        TuneOptions(data="npz:e.npz").check_resumed(stored)
