@@ -11,11 +11,11 @@ from typing import Any
 
 import keras
 
-from keras_dha.commands.epoch_record import interrupts_delayed
 from keras_dha.commands.errors import CommandError
 from keras_dha.commands.run_folder import obstacle_to, replace_folder
 from keras_dha.exports import export_model
 from keras_dha.reports import run_record
+from keras_dha.safe_backup import interrupts_delayed
 from keras_dha.write_file import removed_on_failure, whole_file
 
 

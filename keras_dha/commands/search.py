@@ -17,7 +17,7 @@ import numpy as np
 
 from keras_dha import __version__
 from keras_dha.commands.defaults import defaults_for
-from keras_dha.commands.epoch_record import EpochRecord, SafeBackup
+from keras_dha.commands.epoch_record import EpochRecord
 from keras_dha.commands.errors import CommandError, CommandInterrupted, bad_input
 from keras_dha.commands.options import SearchOptions
 from keras_dha.commands.results import write_results
@@ -26,6 +26,7 @@ from keras_dha.commands.space import make_space
 from keras_dha.costs import LatencyTable
 from keras_dha.data.sources import Source, load
 from keras_dha.reports.run_record import read_json
+from keras_dha.safe_backup import SafeBackup
 from keras_dha.search_model import SearchModel
 from keras_dha.write_file import write_json
 

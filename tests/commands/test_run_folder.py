@@ -1,10 +1,6 @@
-import os
-import signal
-
 import pytest
 
 from keras_dha.commands import CommandError
-from keras_dha.commands.epoch_record import interrupts_delayed
 from keras_dha.commands.run_folder import RunFolder, replace_folder
 
 
@@ -62,23 +58,3 @@ def test_replace_folder_leaves_nothing_of_the_old_one(tmp_path):
     replace_folder(tmp_path / "new", tmp_path / "target")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
     assert [path.name for path in (tmp_path / "target").iterdir()] == ["new"]
-
-
-@pytest.fixture
-def interruptible():
-    """A process that a shell started in the background ignores interrupts; here they count."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_an_interrupt_waits_for_the_end_of_a_write():
-    steps = []
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - what comes after the signal is the point
-        with interrupts_delayed():
-            os.kill(os.getpid(), signal.SIGINT)
-            steps.append("written")
-        steps.append("never")
-    assert steps == ["written"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,51 @@
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from keras_dha.safe_backup import SafeBackup, interrupts_delayed
+
+
+@pytest.fixture
+def interruptible():
+    """A process that a shell started in the background ignores interrupts; here they count."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_waits_for_the_end_of_a_write():
+    steps = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - what comes after the signal is the point
+        with interrupts_delayed():
+            os.kill(os.getpid(), signal.SIGINT)
+            steps.append("written")
+        steps.append("never")
+    assert steps == ["written"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def fit(folder, epochs):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x = np.ones((4, 1), np.float32)
+    history = model.fit(x, x, batch_size=4, epochs=epochs, verbose=0, callbacks=[SafeBackup(folder)])
+    return history.epoch, model.get_weights()[0][0, 0]
+
+
+def test_a_fit_goes_on_where_its_backup_stands(tmp_path):
+    whole = fit(tmp_path / "whole", 3)
+    assert fit(tmp_path / "parts", 1)[0] == [0]
+    assert fit(tmp_path / "parts", 3) == ([1, 2], whole[1])
+    assert fit(tmp_path / "parts", 3)[0] == []
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["parts", "whole"]
+
+
+def test_an_end_between_two_names_leaves_the_old_backup(tmp_path):
+    fit(tmp_path / "b", 1)
+    (tmp_path / "b").rename(tmp_path / "b.old")
+    (tmp_path / "b.writing").mkdir()
+    assert fit(tmp_path / "b", 2)[0] == [1]
