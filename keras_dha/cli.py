@@ -1,4 +1,4 @@
-"""The command line: `keras-dha search`, `pareto`, `tune`, `latency`, `report` and `export`.
+"""The command line: `keras-dha search`, `pareto`, `tune`, `evaluate`, `latency`, `report` and `export`.
 
 Keras and TensorFlow are imported by the commands, not by `--help`.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from keras_dha import __version__
 from keras_dha.commands import CommandError, SearchOptions
 from keras_dha.commands.defaults import CELLS, CHANNELS, RECIPES, SPACES
+from keras_dha.commands.evaluate_options import EvaluateOptions
 from keras_dha.commands.tune_options import ORACLES, TuneOptions
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -58,9 +59,10 @@ def parser() -> argparse.ArgumentParser:
     _add_search(commands)
     _add_pareto(commands)
     _add_tune(commands)
+    _add_evaluate(commands)
     _add_latency(commands)
     report = commands.add_parser("report", help="draw report.html of a finished run again")
-    report.add_argument("run", metavar="RUN", help="the --out folder of a search, or of a Pareto set, that ended")
+    report.add_argument("run", metavar="RUN", help="the --out folder of a search, Pareto set or evaluation that ended")
     export = commands.add_parser("export", help="write the model of a finished run in another format")
     export.add_argument("run", metavar="RUN", help="the --out folder of a search that ended")
     export.add_argument("--format", choices=FORMATS, default="saved_model", help="default: %(default)s")
@@ -110,6 +112,31 @@ def _add_tune(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     tune.add_argument("--workers", type=_count, metavar="N", default=1, help="trials at a time; default: %(default)s")
     tune.add_argument("--resume", action="store_true", help="go on with what is unfinished in --out")
     tune.add_argument("--quiet", action="store_true", help="not a word on how far it is")
+
+
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "compare searches with random architectures, by one protocol"
+    evaluate = commands.add_parser("evaluate", help=about)
+    evaluate.add_argument("--data", metavar="DATA", nargs="+", help="one or several of digits, npz:FILE, ...")
+    evaluate.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for the results")
+    evaluate.add_argument("--spaces", nargs="+", choices=SPACES, help="which networks; default: nas_bench_201")
+    recipes = f"what searches, one or several of {', '.join(RECIPES)}; default: dha"
+    evaluate.add_argument("--recipes", nargs="+", metavar="NAME", help=recipes)
+    evaluate.add_argument("--protocol", metavar="RECIPE", help="whose training all networks have; default: dha")
+    _add_sizes(evaluate)
+    evaluate.add_argument("--epochs", type=_count, metavar="N", help="of each training; default: by the data")
+    evaluate.add_argument("--batch-size", type=_count, metavar="N", help="default: by the data")
+    evaluate.add_argument("--random", type=_count, metavar="N", help="how many random architectures; default: 8")
+    evaluate.add_argument("--seeds", type=_natural, nargs="+", metavar="N", help="of the searches; default: 0 1 2")
+    evaluate.add_argument("--training-seed", type=_natural, metavar="N", help="of all other trainings; default: 0")
+    again = "so many random architectures are trained with another seed, too; default: 0"
+    evaluate.add_argument("--again", type=_natural, metavar="N", help=again)
+    depths = "other numbers of cells, in which random architectures are trained, too"
+    evaluate.add_argument("--depths", type=_count, nargs="+", metavar="CELLS", help=depths)
+    plain = "train all without augmentation and learned hyper-parameters, too"
+    evaluate.add_argument("--without-tricks", action="store_true", default=None, help=plain)
+    evaluate.add_argument("--resume", action="store_true", help="go on with what is unfinished in --out")
+    evaluate.add_argument("--quiet", action="store_true", help="not a word on how far it is")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -173,6 +200,13 @@ def _tune(given: argparse.Namespace) -> str:
     return tune(options, given.out, workers=given.workers, resume=given.resume, quiet=given.quiet)
 
 
+def _evaluate(given: argparse.Namespace) -> str:
+    _check_data(given)
+    from keras_dha.commands.evaluate import evaluate
+
+    return evaluate(EvaluateOptions.of(vars(given)), given.out, resume=given.resume, quiet=given.quiet)
+
+
 def _options(given: argparse.Namespace) -> SearchOptions:
     """What the user said of a search; what is plainly wrong is said before the slow imports."""
     _check_data(given)
@@ -216,7 +250,7 @@ def _latency(given: argparse.Namespace) -> str:
 
 def _interrupted(given: argparse.Namespace) -> str:
     """What to say on Ctrl-C while the command has nothing of its own to say."""
-    if given.command not in ("search", "pareto", "tune"):
+    if given.command not in ("search", "pareto", "tune", "evaluate"):
         return "Interrupted. To do it after all, give the same command again."
     if given.resume:
         return "Interrupted before training went on; what was kept still is. To go on, give the same command again."
@@ -227,6 +261,7 @@ _COMMANDS = {
     "search": _search,
     "pareto": _pareto,
     "tune": _tune,
+    "evaluate": _evaluate,
     "latency": _latency,
     "report": _report,
     "export": _export,

@@ -191,12 +191,16 @@ class Supernet:
         """The names of choices of single channels."""
         return {choice.name for gate in self.gates for choice in gate.choices if not choice.nested}
 
-    def kept_branches(self) -> list[tuple[str, str, Any]]:
-        """Choice, option and layer of each branch that the logits keep now, in the order of building.
+    def kept_branches(self, decisions: Decisions | None = None) -> list[tuple[str, str, Any]]:
+        """Choice, option and layer of each branch that is kept, in the order of building.
 
         What is kept of a layer of several sizes stands in place of a layer, with `get_weights`.
+
+        Args:
+            decisions: What to keep; None: what the logits keep now.
         """
-        kept, found = self.decisions(), list[tuple[str, str, Any]]()
+        kept = self.decisions() if decisions is None else decisions
+        found: list[tuple[str, str, Any]] = []
         for layer in self.acting:
             name = layer.choice.name
             for position, option in enumerate(layer.choice.options):

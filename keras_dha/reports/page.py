@@ -9,6 +9,7 @@ from typing import Any
 from keras_dha.diagnostics import NONE_WORDS, SKIP_WORDS, mean_normalized_entropy, operation_counts, share_of
 from keras_dha.reports.architecture import architecture_figure
 from keras_dha.reports.curves import entropy_curves, learning_curves, rate_curves
+from keras_dha.reports.evaluation import render_evaluation
 from keras_dha.reports.figure import image_tag, import_matplotlib
 from keras_dha.reports.html_parts import document, duration, number, picture, section, table
 from keras_dha.reports.pareto import render_pareto
@@ -20,7 +21,7 @@ from keras_dha.write_file import write_text
 
 
 def write_report(folder: str | os.PathLike[str], result: dict[str, Any] | None = None) -> str:
-    """Writes `report.html` into the folder of a search, or of several for a Pareto set, whole or not at all.
+    """Writes `report.html` into the folder of a search, a Pareto set or an evaluation, whole or not at all.
 
     Args:
         folder: What was given as `--out`.
@@ -35,8 +36,14 @@ def write_report(folder: str | os.PathLike[str], result: dict[str, Any] | None =
     """
     target = os.path.join(folder, REPORT)
     found = read_json(Path(folder) / RESULT) if result is None else result
-    write_text(target, render_pareto(found) if "points" in found else render(RunRecord.load(folder, found)))
+    write_text(target, _page_of(folder, found))
     return target
+
+
+def _page_of(folder: str | os.PathLike[str], result: dict[str, Any]) -> str:
+    if "points" in result:
+        return render_pareto(result)
+    return render_evaluation(result) if "studies" in result else render(RunRecord.load(folder, result))
 
 
 def render(record: RunRecord) -> str:
