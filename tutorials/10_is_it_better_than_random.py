@@ -12,9 +12,9 @@
 # # Is it better than random?
 #
 # A search that ends at a good accuracy has not shown anything yet: networks drawn at random from the same space, and
-# trained the same way, may be as good. "NAS evaluation is frustratingly hard" (Yang, Esperanca, Carlucci, 2020) compared eight
-# methods with chance on five data sets, and found most of their gain in the training, not in the search. Here the same
-# is done for two recipes in a small space, by the same protocol.
+# trained the same way, may be as good. "NAS evaluation is frustratingly hard" (Yang, Esperanca, Carlucci, 2020)
+# compared eight methods with chance on five data sets, and found most of their gain in the training, not in the
+# search. Here the same is done for two recipes in a small space, by the same protocol.
 #
 # Install with `pip install '.[all]'` in a checkout. Set the environment variable `KERAS_DHA_TINY=1` to run everything
 # in a minute or two, just to see that it runs.
