@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Those of the command line by default.
 
     Returns:
-        The exit code: 0; 2 on bad input; 130 on Ctrl-C.
+        The exit code: 0; 2 on bad input, or a training that does not stay finite; 130 on Ctrl-C.
     """
     # Read when TensorFlow is imported. A search needs the TensorFlow backend, whatever the user's Keras is set to.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(_COMMANDS[given.command](given))
         return 0
-    except CommandError as error:
+    except (CommandError, FloatingPointError) as error:  # the latter of a training that does not stay finite
         print(f"keras-dha: error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt as error:

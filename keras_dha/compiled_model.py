@@ -187,6 +187,10 @@ class CompiledModel(PhasedModel):
     def _estimator_of(self, part: Hyperparameter, *, has_rule: bool) -> Hypergradient | None:
         return next((estimator for estimator in self.estimators if estimator.sees(part, has_rule=has_rule)), None)
 
+    def all_optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """Those of all roles, compiled."""
+        return [getattr(self, name) for name in OPTIMIZERS]
+
     def troubles(self) -> list[str]:
         """What is to be said of the hyper-parameters when the search ends: bounds that are in the way, and the like."""
         found = []
