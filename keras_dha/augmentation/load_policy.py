@@ -41,7 +41,7 @@ def load(source: str | Path | Mapping[str, Any], *, seed: int | None = None) -> 
     if not isinstance(source, Mapping):
         try:
             data = json.loads(Path(source).read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"A policy must be JSON. Received: {str(source)!r}, which is not: {error}. "
                 "Give the policy.json of a run."
@@ -58,4 +58,10 @@ def load(source: str | Path | Mapping[str, Any], *, seed: int | None = None) -> 
             f"A policy must be of one of the kinds {sorted(KINDS)}. Received: kind={received!r}{name}. "
             "Give what policy() returned, in this version of keras_dha."
         )
-    return kind.from_policy(data, seed=seed)
+    try:
+        return kind.from_policy(data, seed=seed)
+    except (TypeError, AttributeError, KeyError, OverflowError) as error:  # constructors are not made for such data
+        raise ValueError(
+            f"A policy must have values of the kinds that policy() gives. Received: {error}{name}. "
+            "Take the file from a copy."
+        ) from error

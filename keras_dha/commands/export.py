@@ -13,6 +13,7 @@ import keras
 
 from keras_dha.commands.errors import CommandError
 from keras_dha.commands.run_folder import obstacle_to, replace_folder
+from keras_dha.data.npz_file import UNREADABLE
 from keras_dha.exports import export_model
 from keras_dha.reports import run_record
 from keras_dha.safe_backup import interrupts_delayed
@@ -59,7 +60,7 @@ def export(run: str | os.PathLike[str], format: str, to: str | os.PathLike[str] 
         raise CommandError(f"The name of a LiteRT file must end with .tflite. Received: --to {target}. Append .tflite.")
     try:
         model = keras.models.load_model(source, compile=False)
-    except (ValueError, OSError, TypeError) as error:
+    except (*UNREADABLE, TypeError, AttributeError) as error:
         raise CommandError(
             f"{run_record.MODEL} must be a whole Keras model. Received: {source} ({error}). Copy it again."
         ) from error

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -236,8 +237,9 @@ class LatencyTable:
 
 
 def _check_number(what: str, value: Any, *, above: float | None = None) -> None:
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or value < 0.0 or (above is not None and value <= above):
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    in_range = is_number and 0.0 <= value <= sys.float_info.max  # an integer may be too large for math.isfinite
+    if not in_range or (above is not None and value <= above):
         kind = "not negative" if above is None else "positive"
         raise ValueError(f"{what} must be a finite number, and {kind}. Received: {value!r}. Measure the table anew.")
 

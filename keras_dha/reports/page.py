@@ -32,11 +32,18 @@ def write_report(folder: str | os.PathLike[str], result: dict[str, Any] | None =
 
     Raises:
         ReportUnavailableError: If matplotlib is not installed.
-        ValueError: If the folder holds no finished run.
+        ValueError: If the folder holds no finished run, or its files hold something else.
     """
     target = os.path.join(folder, REPORT)
     found = read_json(Path(folder) / RESULT) if result is None else result
-    write_text(target, _page_of(folder, found))
+    try:
+        page = _page_of(folder, found)
+    except (TypeError, AttributeError, KeyError, IndexError, OverflowError) as error:
+        raise ValueError(
+            f"The files of a run must be as keras-dha wrote them. Received: {folder}, where something else stands "
+            f"({type(error).__name__}: {error}). Take them from a copy, or search again."
+        ) from error
+    write_text(target, page)
     return target
 
 

@@ -82,7 +82,7 @@ def read_json(path: Path) -> dict[str, Any]:
             f"A finished run must hold {path.name}. Received: {path}, {error.strerror}. "
             "Give the --out folder of a search that ended."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path.name} of a run must be JSON. Received: {path}, {error}. Take the file from a copy, or search again."
         ) from error
