@@ -55,7 +55,7 @@ DEVIATION = {"vehicle": 2, "cart_pole": 0}  # the angle, of a state
 
 
 def known(name: str, parameter: str | None) -> dict[str, Any]:
-    """iLQR with equations: the real ones, or wrong ones."""
+    """What iLQR does with equations: the real ones, or wrong ones."""
     task = TASKS[name]()
     if parameter is None:
         solution = ILQR().solve(task)

@@ -127,7 +127,7 @@ def test_augmentation_that_is_asked_for_needs_images() -> None:
 
 def test_labels_that_are_none_cannot_be_smoothed() -> None:
     model = SearchModel(dense(), gdas(), hyperparameters=[LabelSmoothing()], seed=0)
-    with pytest.raises(ValueError, match="Received: loss=meansquarederror. Leave LabelSmoothing out"):
+    with pytest.raises(ValueError, match=r"Received: loss=meansquarederror\. Leave LabelSmoothing out"):
         fitted(model)
 
 

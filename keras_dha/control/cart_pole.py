@@ -51,9 +51,7 @@ class CartPole(Dynamics):
         pole_mass: float = 0.1,
         half_length: float = 0.5,
     ) -> None:
-        check_positive(
-            step_seconds=step_seconds, cart_mass=cart_mass, pole_mass=pole_mass, half_length=half_length
-        )
+        check_positive(step_seconds=step_seconds, cart_mass=cart_mass, pole_mass=pole_mass, half_length=half_length)
         self.step_seconds, self.half_length = float(step_seconds), float(half_length)
         self.mass, self.pole_mass = float(cart_mass + pole_mass), float(pole_mass)
 

@@ -58,7 +58,7 @@ class LearnedDynamics(Dynamics):
     batch do not mix.
 
     Args:
-        network: A Keras model from `(batch, num_states + num_actions)` to `(batch, num_states)`; it is trained in place.
+        network: A Keras model from `(batch, num_states + num_actions)` to `(batch, num_states)`, trained in place.
         num_states: Numbers in a state.
         learning_rate: Of Adam. Defaults to 2e-3.
         batch_size: Rows in a step of training; all, if there are fewer. Defaults to 256.

@@ -1,5 +1,6 @@
 """Networks from a vector of numbers to another one."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,11 +33,12 @@ class DenseSpace(SearchSpace):
             squared error.
         widths: Numbers of units, rising. One alone is no choice.
         depths: Numbers of hidden layers, rising, likewise.
-        activations: Names of Keras activations of the hidden layers; outputs have none. Where widths are chosen, they
-            must be 0 at 0, or units that are closed could not go.
+        activations: Names of Keras activations of the hidden layers. Where widths are chosen, they must be 0 at 0, or
+            units that are closed could not go.
 
     Raises:
-        ValueError: If a size is not a positive integer, sizes do not rise, or an activation is unknown, twice there, or not 0 at 0.
+        ValueError: If a size is not a positive integer, sizes do not rise, or an activation is unknown, twice there, or
+            not 0 at 0.
 
     Example:
 
@@ -103,7 +105,7 @@ class DenseSpace(SearchSpace):
 def _rising(name: str, values: Sequence[int]) -> tuple[int, ...]:
     given = tuple(values) if isinstance(values, Sequence) else ()
     whole = all(isinstance(value, (int, np.integer)) and not isinstance(value, bool) for value in given)
-    if not given or not whole or given[0] < 1 or any(b <= a for a, b in zip(given, given[1:])):
+    if not given or not whole or given[0] < 1 or any(b <= a for a, b in itertools.pairwise(given)):
         raise ValueError(f"{name} must be positive integers that rise. Received: {name}={values!r}. Sort them.")
     return tuple(int(value) for value in given)
 

@@ -1,6 +1,7 @@
 """iLQR of known systems: the numbers that were measured apart, by another implementation (issue 9)."""
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_a_vehicle_that_starts_across() -> None:
 @pytest.mark.parametrize("make", [tracking, swing_up])
 def test_costs_never_rise(make: Any) -> None:
     costs = exact(make).costs
-    assert all(later <= earlier for earlier, later in zip(costs, costs[1:]))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(costs))
     assert costs[-1] == exact(make).trajectory.cost
     assert exact(make).num_rollouts >= len(costs)
 
