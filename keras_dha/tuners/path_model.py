@@ -41,8 +41,8 @@ class PathModel(SearchModel):
         if space.num_classes < 2 or not space.classifies:
             raise ValueError(
                 "Rewards are accuracies, of two classes or more. "
-                f"Received: num_classes={space.num_classes}, classifies={space.classifies}. Prune by rewards of your own "
-                "with SpacePruning."
+                f"Received: num_classes={space.num_classes}, classifies={space.classifies}. Prune by rewards of "
+                "your own with SpacePruning."
             )
         plain: dict[str, Any] = {"augmentation": None, "hyperparameters": None, "penalties": None}
         plain |= {"relaxation": OneHotSample(), "schedule": Schedule(search_fraction=1.0, warmup_fraction=1.0)}
