@@ -12,8 +12,8 @@
 # # Learning to steer
 #
 # Nobody knows the equations of a machine, but it can be tried. Neural-iLQR (arXiv 2011.10737) learns from such trials
-# how states answer to actions, by a small network, and hands the derivatives of that network to iLQR, a classical solver.
-# The network is found by `SearchModel`: a search does not need pictures, nor classes.
+# how states answer to actions, by a small network, and hands the derivatives of that network to iLQR, a classical
+# solver. The network is found by `SearchModel`: a search does not need pictures, nor classes.
 #
 # Install with `pip install '.[all]'` in a checkout. Set the environment variable `KERAS_DHA_TINY=1` to run everything
 # in about a minute, just to see that it runs.
@@ -57,9 +57,9 @@ print(f"nothing {nothing.cost:.1f}, exact equations {exact.trajectory.cost:.1f}"
 # %% [markdown]
 # ## Equations that are a fifth off
 #
-# Now the car is believed to take steps of 0.12 seconds, where they are of 0.1. The plan looks cheaper than it can be; its
-# actions, done blindly, are not. With the feedback that iLQR gives along the way, the same plan does nearly as well as
-# the best one: say which of them you compare with.
+# Now the car is believed to take steps of 0.12 seconds, where they are of 0.1. The plan looks cheaper than it can be;
+# its actions, done blindly, are not. With the feedback that iLQR gives along the way, the same plan does nearly as well
+# as the best one: say which of them you compare with.
 
 # %%
 wrong = ILQR().solve(vehicle_tracking(Vehicle(step_seconds=0.12)))
@@ -82,8 +82,8 @@ print(f"{len(states)} rows, states {states.shape[1]}, actions {actions.shape[1]}
 # ## Which network?
 #
 # `DenseSpace` asks how many hidden layers there are, how wide each is, and with which activation. It says
-# `classifies=False`: so `SearchModel` minimizes the squared error, shows the absolute one, cuts its held-out part without
-# classes, and leaves the augmentation of images out. That is all there is to a regression.
+# `classifies=False`: so `SearchModel` minimizes the squared error, shows the absolute one, cuts its held-out part
+# without classes, and leaves the augmentation of images out. That is all there is to a regression.
 
 # %%
 space = keras_dha.spaces.DenseSpace((6,), 4, widths=(32, 64) if tiny else (32, 64, 128), depths=(1, 2))
@@ -98,9 +98,10 @@ network.summary()
 # %% [markdown]
 # ## Neural-iLQR
 #
-# Each iteration asks the network how the states along the best trajectory answer to actions, solves the linear-quadratic
-# problem that this makes, and tries the answer on the car itself. So a wrong network costs trials, never a worse
-# trajectory. Where nothing is gained, the car is tried around the best trajectory, and the network is trained on.
+# Each iteration asks the network how the states along the best trajectory answer to actions, solves the
+# linear-quadratic problem that this makes, and tries the answer on the car itself. So a wrong network costs trials,
+# never a worse trajectory. Where nothing is gained, the car is tried around the best trajectory, and the network is
+# trained on.
 
 # %%
 solver = NeuralILQR(network, **settings)
@@ -136,8 +137,8 @@ plt.show()
 # %% [markdown]
 # ## A pole that hangs
 #
-# The second task is harder: a cart pushes a pole until it stands, within three seconds. Errors of the derivatives add up
-# over 150 steps of something that wants to fall. Here the network is the default, two layers of tanh.
+# The second task is harder: a cart pushes a pole until it stands, within three seconds. Errors of the derivatives add
+# up over 150 steps of something that wants to fall. Here the network is the default, two layers of tanh.
 
 # %%
 task = cart_pole_swing_up()
