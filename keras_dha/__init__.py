@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keras_dha import augmentation as augmentation
     from keras_dha import channels as channels
+    from keras_dha import control as control
     from keras_dha import costs as costs
     from keras_dha import data as data
     from keras_dha import diagnostics as diagnostics
@@ -50,6 +51,7 @@ __all__ = [
     "SearchSpace",
     "augmentation",
     "channels",
+    "control",
     "costs",
     "data",
     "diagnostics",

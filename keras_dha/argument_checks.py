@@ -59,6 +59,20 @@ def asked_of_model(
     return (augmentation if given[0] else None), (hyperparameters if given[1] else None)
 
 
+def check_augmentation(space: SearchSpace, augmentation: Any, default: str) -> None:
+    """A policy that was asked for has images to work on; that of a recipe is left out where there are none.
+
+    Raises:
+        ValueError: If the space is of something else.
+    """
+    asked = augmentation is not None and not (isinstance(augmentation, str) and augmentation == default)
+    if asked and len(space.input_shape) in (1, 2):
+        raise ValueError(
+            "Augmentation needs images of shape (batch, height, width, channels). Received: augmentation, and a space "
+            f"of input_shape={space.input_shape}. Leave augmentation out."
+        )
+
+
 def check_dropout(parts: Sequence[Any], found: Sequence[str]) -> None:
     """Each learned rate is that of a layer.
 
@@ -147,6 +161,28 @@ def check_inputs(summary: DataSummary, inputs: Any) -> None:
         _check_named_inputs(summary.inputs, inputs)
     elif isinstance(inputs, keras.KerasTensor) and hasattr(summary.inputs, "shape"):
         _check_shape("x", tuple(inputs.shape[1:]), tuple(summary.inputs.shape))
+
+
+def check_targets(summary: DataSummary, space: SearchSpace, output: Any) -> None:
+    """Where a space is of numbers, examples have as many as its networks give.
+
+    Args:
+        summary: Of the training data.
+        space: The space.
+        output: The symbolic output of the network.
+
+    Raises:
+        DataError: If they have not; a loss would spread one number over several outputs.
+    """
+    if space.classifies or not hasattr(summary.labels, "shape") or isinstance(output, (list, tuple, dict)):
+        return
+    asked, received = tuple(output.shape[1:]), tuple(summary.labels.shape)
+    fits = len(asked) == len(received) and all(a in (None, r) for a, r in zip(asked, received))
+    if not fits and not (asked == (1,) and received == ()):
+        raise DataError(
+            f"Targets must have the shape of the networks' outputs, {asked}. Received: y with examples of shape "
+            f"{received}. Reshape y, or make the space with as many outputs."
+        )
 
 
 def _check_named_inputs(received: Any, inputs: Mapping[str, Any]) -> None:

@@ -7,12 +7,14 @@ import keras
 from keras import ops
 
 from keras_dha import roles
+from keras_dha.data.data_summary import INTEGER, ONE_HOT, OTHER
 from keras_dha.hypergradients import HYPERGRADIENTS, Hypergradient
 from keras_dha.hyperparameters import Hyperparameter, LearningRate, Momentum, WeightDecay
 from keras_dha.optimizers import FlatUpdate, MomentumSGD, ScaledSchedule, SelectiveUpdate
 from keras_dha.phased_model import PhasedModel, number
 from keras_dha.recipes import Recipe
 from keras_dha.spaces import SearchSpace
+from keras_dha.spaces.number_losses import is_of_numbers
 from keras_dha.weight_update import WeightUpdate, has_schedule
 
 Tensor = Any
@@ -54,8 +56,8 @@ class CompiledModel(PhasedModel):
 
         Args:
             optimizer: Optimizer of the weights. If its rate is learned, its own rate is where learning starts.
-            loss: The loss; sparse categorical cross-entropy by default.
-            metrics: Keras metrics; accuracy by default.
+            loss: The loss; by default sparse categorical cross-entropy, of a space of numbers the mean squared error.
+            metrics: Keras metrics; accuracy by default, of numbers the mean absolute error.
             architecture_optimizer: Optimizer of the architecture.
             augmentation_optimizer: Optimizer of the augmentation policy.
             hyperparameter_optimizer: Optimizer of the hyper-parameters.
@@ -71,9 +73,10 @@ class CompiledModel(PhasedModel):
             for name, value in given.items()
         }
         if loss is None:
-            loss = known.get("loss", keras.losses.SparseCategoricalCrossentropy(from_logits=self.space.from_logits))
+            loss = known.get("loss", self._default_loss(INTEGER))
         if metrics is None:
-            metrics = keras.tree.map_structure(_copy_of_metric, known.get("metrics", ["accuracy"]))
+            default = ["mean_absolute_error"] if is_of_numbers(loss) else ["accuracy"]
+            metrics = keras.tree.map_structure(_copy_of_metric, known.get("metrics", default))
         self._check_optimizers(used, kwargs.get("auto_scale_loss"))
         self._compile_arguments = {**used, "loss": loss, "metrics": metrics, **kwargs}
         # Now, for training changes the optimizers' rates, and takes the decay out of them.
@@ -88,6 +91,25 @@ class CompiledModel(PhasedModel):
         self.hyperparameter_optimizer = used["hyperparameter_optimizer"]
         self._take_over_rates(start=optimizer is not None)
         self._build_optimizers()
+
+    def _default_loss(self, label_kind: str) -> keras.losses.Loss:
+        """The loss that suits labels of this kind, in a space of networks like these."""
+        if not self.space.classifies or label_kind == OTHER:
+            return keras.losses.MeanSquaredError()
+        kinds = keras.losses
+        kind = kinds.CategoricalCrossentropy if label_kind == ONE_HOT else kinds.SparseCategoricalCrossentropy
+        return kind(from_logits=self.space.from_logits)
+
+    def _compile_for(self, label_kind: str) -> None:
+        """Compiles for labels that a first look at the data has seen, if that is still to do."""
+        if not self.compiled:
+            self.compile(loss=self.space.compile_arguments().get("loss", self._default_loss(label_kind)))
+
+    @property
+    def _gives_logits(self) -> bool:
+        """Whether outputs are logits, of classes: for those who serve them."""
+        loss = self._compile_arguments["loss"] if self.compiled else None
+        return self.space.from_logits and self.space.classifies and not is_of_numbers(loss)
 
     def _check_optimizers(self, optimizers: dict[str, keras.optimizers.Optimizer], auto_scale_loss: Any) -> None:
         used = [name for name, optimizer in optimizers.items() if optimizer.built]

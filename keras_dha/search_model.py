@@ -13,12 +13,14 @@ from keras import ops
 
 from keras_dha.argument_checks import (
     asked_of_model,
+    check_augmentation,
     check_backend,
     check_dropout,
     check_fit_arguments,
     check_held_out,
     check_inputs,
     check_kinds,
+    check_targets,
 )
 from keras_dha.conductor import Conductor
 from keras_dha.data import PairedData
@@ -66,7 +68,7 @@ class SearchModel(SearchTrainer):
         inputs: What the user's data holds, such as raw images `(batch, height, width, channels)`.
 
     Output shape:
-        That of the space's networks, `(batch, num_classes)`: logits.
+        That of the space's networks, `(batch, num_classes)`: logits; or numbers, see `SearchSpace.classifies`.
 
     Raises:
         ValueError: If `decisions` do not fit the space.
@@ -103,6 +105,7 @@ class SearchModel(SearchTrainer):
             recipe = tune() if recipe is None and hyperparameters else recipe
             space, decisions = ModelSpace(space), decisions or {}
         check_kinds(space, recipe)
+        check_augmentation(space, augmentation, FROM_RECIPE)
         self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
         if seed is not None:
             keras.utils.set_random_seed(seed)  # after the space was asked, which may have to build a network for it
@@ -246,9 +249,10 @@ class SearchModel(SearchTrainer):
             validation_data=None if kwargs.get("validation_steps") else validation_data,  # which may have no end
             seed=self.seed,
             shuffle=shuffle,
-            num_classes=self.space.num_classes,
+            num_classes=self.space.num_classes if self.space.classifies else 0,
         )
         check_inputs(data.summary, self.network.input)
+        check_targets(data.summary, self.space, self.network.output[0])
         conductor = Conductor(data, epochs, time_budget, started)
         # Outside of its strategy's scope, what callbacks assign would reach the first replica only.
         with self.distribute_strategy.scope():
@@ -274,10 +278,7 @@ class SearchModel(SearchTrainer):
 
         Under `tf.distribute` Keras would take the pair of batches for inputs and labels when it builds its losses.
         """
-        if not self.compiled:
-            one_hot = data.summary.label_kind == "one_hot" and "loss" not in self.space.compile_arguments()
-            loss = keras.losses.CategoricalCrossentropy(from_logits=self.space.from_logits)
-            self.compile(loss=loss if one_hot else None)
+        self._compile_for(data.summary.label_kind)
         if self.scaling is not None and number(self.steps) == 0:
             summary = data.summary
             if self.space.standardizes:
@@ -361,7 +362,7 @@ class SearchModel(SearchTrainer):
             format: `"tf_saved_model"`, or another format of `keras.Model.export`.
             **kwargs: Further arguments of `keras.Model.export`.
         """
-        known: dict[str, Any] = {"input_dtype": self.raw_dtype, "from_logits": self.space.from_logits}
+        known: dict[str, Any] = {"input_dtype": self.raw_dtype, "from_logits": self._gives_logits}
         export_model(self.derive(), filepath, format=format, **known, **kwargs)
 
     # Saving.

@@ -118,7 +118,7 @@ def check_integer_labels(name: str, labels: np.ndarray) -> None:
         first = float(labels[labels != np.round(labels)][0])
         raise DataError(
             f"Labels must be whole numbers. Received: {name} with the label {first}. Encode classes as integers from "
-            "0; to predict numbers, use a space with num_classes=1."
+            "0; to predict numbers, use a space with num_classes=1, or one whose classifies is False."
         )
     if labels.size and labels.min() < 0:
         raise DataError(

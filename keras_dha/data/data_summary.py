@@ -64,7 +64,8 @@ class SummaryBuilder:
     """Checks batches and sums them up, in one pass and constant memory.
 
     Args:
-        num_classes: How many classes there shall be; None or 1 leaves open whether labels are classes.
+        num_classes: How many classes there shall be; None or 1 leaves open whether labels are classes, 0 says that they
+            are none, but numbers.
         part: What the data is called in messages: `""`, or `"held_out "`, which need not have all classes.
 
     Attributes:
@@ -198,6 +199,8 @@ class SummaryBuilder:
         self._kind = kind if self._kind in (None, kind) else OTHER
 
     def _label_kind(self, labels: np.ndarray) -> str:
+        if self._num_classes == 0:
+            return OTHER
         is_classification = self._num_classes is not None and self._num_classes > 1
         if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1):
             if self._num_classes == 1 or (labels.dtype.kind not in "biu" and not is_classification):

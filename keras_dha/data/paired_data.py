@@ -39,7 +39,8 @@ class PairedData:
         validation_data: Examples as `held_out` takes them, or None: checked against the training part, and not used.
         seed: Whole number from 0. The order of examples in memory is a function of `(seed, epoch)` only.
         shuffle: Whether examples in memory are drawn in random order; a streamed dataset has its own.
-        num_classes: How many classes there shall be; None or 1 leaves open whether labels are classes.
+        num_classes: How many classes there shall be; None or 1 leaves open whether labels are classes, 0 says that they
+            are none, but numbers.
 
     Attributes:
         summary: A `DataSummary`.

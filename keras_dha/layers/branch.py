@@ -82,6 +82,8 @@ def is_zero(branch: keras.layers.Layer) -> bool:
 
 def _apply(layer: keras.layers.Layer, x: Tensor, training: bool | None) -> Tensor:
     """`layer(x)`."""
+    if type(layer) is keras.layers.Activation and layer.activation is keras.activations.silu:
+        return x * ops.sigmoid(x)  # TensorFlow's own cannot be differentiated where it may not run
     if not _is_product(layer, x):
         return layer(x, training=training)
     pixels = ops.reshape(ops.cast(x, layer.compute_dtype), (-1, x.shape[-1]))

@@ -4,6 +4,7 @@ from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
 from keras_dha.spaces.darts import DARTSSpace
 from keras_dha.spaces.decisions import Decisions
+from keras_dha.spaces.dense_space import DenseSpace
 from keras_dha.spaces.gated_proxyless import GatedProxylessSpace
 from keras_dha.spaces.gated_space import GatedSpace
 from keras_dha.spaces.image_space import ImageSpace
@@ -20,6 +21,7 @@ __all__ = [
     "Chooser",
     "DARTSSpace",
     "Decisions",
+    "DenseSpace",
     "GatedProxylessSpace",
     "GatedSpace",
     "ImageSpace",

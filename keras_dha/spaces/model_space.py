@@ -7,6 +7,7 @@ import keras
 from keras_dha.channels import functional, is_model, new_inputs
 from keras_dha.spaces.choice import Choice
 from keras_dha.spaces.chooser import Chooser
+from keras_dha.spaces.number_losses import is_of_numbers
 from keras_dha.spaces.search_space import SearchSpace
 
 
@@ -43,7 +44,8 @@ class ModelSpace(SearchSpace):
         self.model = model
         self.input_shape = tuple(model.inputs[0].shape[1:]) if len(model.inputs) == 1 else ()
         self.num_classes = model.outputs[0].shape[-1] if self._classifies() else 1
-        self.from_logits = not _gives_probabilities(model)
+        self.classifies = not (model.compiled and is_of_numbers(model.loss))
+        self.from_logits = self.classifies and not _gives_probabilities(model)
 
     def _classifies(self) -> bool:
         """Whether outputs are one a class: their shape says so, and the loss, if there is one."""

@@ -20,11 +20,12 @@ class SearchSpace(abc.ABC):
 
     Args:
         input_shape: Shape of one example, such as `(height, width, channels)`.
-        num_classes: Number of outputs of the networks.
+        num_classes: Number of outputs of the networks, be they classes or numbers.
 
     Attributes:
         standardizes: Whether networks take images of zero mean and unit variance; else as the user has them.
-        from_logits: Whether networks give logits; else probabilities.
+        from_logits: Whether networks give logits; else probabilities, or numbers.
+        classifies: Whether outputs are one a class; else numbers, of which a search minimizes the mean squared error.
         exclude: Regular expressions for the names of layers whose channels are kept whole; see `ChannelGraph`.
 
     Raises:
@@ -51,6 +52,7 @@ class SearchSpace(abc.ABC):
 
     standardizes: bool = True
     from_logits: bool = True
+    classifies: bool = True
     exclude: tuple[str, ...] = ()
     _choices: tuple[Choice, ...] | None = None
 

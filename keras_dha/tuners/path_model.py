@@ -34,14 +34,15 @@ class PathModel(SearchModel):
         reward: The held-out accuracy of the last step, a variable; NaN if an output was not finite.
 
     Raises:
-        ValueError: If the networks have one output only.
+        ValueError: If the networks have one output only, or give numbers.
     """
 
     def __init__(self, space: SearchSpace, recipe: Recipe, *, seed: int | None = None) -> None:
-        if space.num_classes < 2:
+        if space.num_classes < 2 or not space.classifies:
             raise ValueError(
                 "Rewards are accuracies, of two classes or more. "
-                f"Received: num_classes={space.num_classes}. Prune by rewards of your own with SpacePruning."
+                f"Received: num_classes={space.num_classes}, classifies={space.classifies}. Prune by rewards of "
+                "your own with SpacePruning."
             )
         plain: dict[str, Any] = {"augmentation": None, "hyperparameters": None, "penalties": None}
         plain |= {"relaxation": OneHotSample(), "schedule": Schedule(search_fraction=1.0, warmup_fraction=1.0)}

@@ -76,7 +76,8 @@ class SpaceHyperModel(keras_tuner.HyperModel):
     ) -> None:
         super().__init__(name=name)
         self.space = ModelSpace(space) if isinstance(space, keras.Model) else space
-        own_loss = "loss" in self.space.compile_arguments() or self.space.num_classes == 1
+        of_numbers = self.space.num_classes == 1 or not self.space.classifies
+        own_loss = "loss" in self.space.compile_arguments() or of_numbers
         self.learning_rate = _range("learning_rate", learning_rate, smallest=0.0, log=True)
         self.weight_decay = _range("weight_decay", weight_decay, smallest=0.0, log=True)
         self.label_smoothing = None if own_loss else _range("label_smoothing", label_smoothing, smallest=0.0, most=1.0)
@@ -144,7 +145,7 @@ class SpaceHyperModel(keras_tuner.HyperModel):
             batch_size=given if batch_size is None else int(batch_size),
             policy=self._policy(hp),
             smoothing=self._value(hp, "label_smoothing"),
-            num_classes=self.space.num_classes,
+            num_classes=self.space.num_classes if self.space.classifies else 0,
             seed=int(np.random.default_rng(self.seed).integers(2**31)),
         )
         self._summary = self._summary or data.summary
@@ -220,9 +221,9 @@ class SpaceHyperModel(keras_tuner.HyperModel):
             one_hot = one_hot or (self._summary is not None and self._summary.label_kind == "one_hot")
             kinds = keras.losses
             kind = kinds.CategoricalCrossentropy if one_hot else kinds.SparseCategoricalCrossentropy
-            one_output = self.space.num_classes == 1
-            known["loss"] = kinds.MeanSquaredError() if one_output else kind(from_logits=self.space.from_logits)
-            known.setdefault("metrics", [] if one_output else ["accuracy"])
+            of_numbers = self.space.num_classes == 1 or not self.space.classifies
+            known["loss"] = kinds.MeanSquaredError() if of_numbers else kind(from_logits=self.space.from_logits)
+            known.setdefault("metrics", [] if of_numbers else ["accuracy"])
         model.compile(optimizer, loss=known["loss"], metrics=known.get("metrics"))
 
     def _adapt(self, model: keras.Model) -> None:

@@ -109,3 +109,24 @@ def test_a_dense_mixture_leaves_zeros_out(options: tuple[str, str]) -> None:
     branches = [keras.layers.Identity() if name == "skip" else keras.layers.Rescaling(0.0) for name in options]
     output = MixedOp(Choice("edge", options), branches, sparse=False)([X, tf.constant([0.25, 0.75])])
     np.testing.assert_allclose(output, 0.75 * X if "skip" in options else 0.0 * X, rtol=1e-6)
+
+
+def test_silu_has_a_gradient_in_a_branch_that_may_not_run() -> None:
+    """Not as TensorFlow has it, whose gradient inside of `tf.switch_case` in a function was an AssertionError."""
+    layer, x = keras.layers.Activation("silu"), tf.constant([-1.0, 0.0, 2.0])
+
+    @tf.function(autograph=False)
+    def switched(x: Any) -> Any:
+        return tf.switch_case(tf.constant(0), [lambda: run(layer, x, None, True), lambda: x])
+
+    @tf.function(autograph=False)
+    def value_and_slope() -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = switched(x)
+        return y, tape.gradient(y, x)
+
+    value, slope = value_and_slope()
+    share = 1.0 / (1.0 + np.exp(-x.numpy()))
+    np.testing.assert_allclose(value, x * share, rtol=1e-6)
+    np.testing.assert_allclose(slope, share * (1.0 + x * (1.0 - share)), rtol=1e-6)
