@@ -4,10 +4,10 @@
     python benchmarks/noisy_labels_in_search.py --table noisy.jsonl
 
 The digits, the network, the optimizer and the learning rate of `label_noise.py`, at equal epochs. Of the training
-labels, held-out ones too, a share is wrong: another class, drawn uniformly. `planted` leaves labels as they are and adds
-rows, 5 % as many as there are: training pictures of other classes with a white square of 2 x 2 pixels in the last
-corner, called 0. The test part is as it was; `hijacked` is the share of its pictures of other classes that are called
-0 once they have the square.
+labels, held-out ones too, a share is wrong: another class, drawn uniformly. `planted` leaves labels as they are and
+adds rows, 5 % as many as there are: training pictures of other classes with a white square of 2 x 2 pixels in the last
+corner, called 0. The test part is as it was; `hijacked` is the share of its pictures of other classes that are called 0
+once they have the square.
 
 - `plain`: nothing learned, no augmentation, a decay of 5e-4;
 - `learned`: a `RelaxedPolicy` and `WeightDecay`, from a held-out fifth with labels as wrong, which goes back after half

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_dha import costs as costs
     from keras_dha import data as data
     from keras_dha import diagnostics as diagnostics
+    from keras_dha import evaluation as evaluation
     from keras_dha import hypergradients as hypergradients
     from keras_dha import hyperparameters as hyperparameters
     from keras_dha import layers as layers
@@ -52,6 +53,7 @@ __all__ = [
     "costs",
     "data",
     "diagnostics",
+    "evaluation",
     "hypergradients",
     "hyperparameters",
     "layers",
