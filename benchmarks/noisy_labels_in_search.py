@@ -12,7 +12,8 @@ once they have the square.
 - `plain`: nothing learned, no augmentation, a decay of 5e-4;
 - `learned`: a `RelaxedPolicy` and `WeightDecay`, from a held-out fifth with labels as wrong, which goes back after half
   of the epochs;
-- `right`: the same, but that a fifth is held out whose labels are right, and which has no planted rows.
+- `policy`: the same, of the policy alone;
+- `right`: as `learned`, but that a fifth is held out whose labels are right, and which has no planted rows.
 
 Runs have one thread, on a core each. What `--out` has already is not run again.
 """
@@ -35,7 +36,12 @@ from keras_dha.augmentation import RandAugment, RelaxedPolicy
 from keras_dha.hyperparameters import WeightDecay
 from keras_dha.optimizers import MomentumSGD
 
-CASES, HARMS, DECAY, PLANTED = ("plain", "learned", "right"), ("0", "0.1", "0.2", "0.4", "planted"), 5e-4, 0.05
+CASES, HARMS, DECAY, PLANTED = (
+    ("plain", "policy", "learned", "right"),
+    ("0", "0.1", "0.2", "0.4", "planted"),
+    5e-4,
+    0.05,
+)
 OPERATIONS = ("Identity", "TranslateXRel", "TranslateYRel", "Rotate", "Cutout", "Noise", "Invert")
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -67,10 +73,9 @@ def search_of(case: str, seed: int, arguments: argparse.Namespace) -> keras_dha.
     )
     parts: dict[str, Any] = {"augmentation": RandAugment(("Identity",), num_layers=1)}
     if case != "plain":
-        parts = {
-            "augmentation": RelaxedPolicy(OPERATIONS),
-            "hyperparameters": [WeightDecay(DECAY, bounds=(1e-6, 0.5))],
-        }
+        parts["augmentation"] = RelaxedPolicy(OPERATIONS)
+    if case in ("learned", "right"):
+        parts["hyperparameters"] = [WeightDecay(DECAY, bounds=(1e-6, 0.5))]
     search = keras_dha.SearchModel(network((8, 8, 1)), schedule=schedule, seed=seed, **parts)
     search.compile(
         MomentumSGD(arguments.rate, momentum=0.9, nesterov=True, weight_decay=DECAY),
@@ -98,7 +103,9 @@ def run(case: str, harm: str, seed: int, arguments: argparse.Namespace) -> dict[
     found["loss"], found["accuracy"] = final.evaluate(x, y, batch_size=500, verbose=0)
     found["hijacked"] = float((final.predict(others, verbose=0).argmax(-1) == 0).mean())
     if case != "plain":
-        found |= {"decay": search.hyperparameters()["weight_decay"], "words": search.augmentation.sentences(4)}
+        found["words"] = search.augmentation.sentences(4)
+    if case in ("learned", "right"):
+        found["decay"] = search.hyperparameters()["weight_decay"]
     return {**found, **{key: getattr(arguments, key) for key in ("epochs", "every", "rate")}}
 
 

@@ -138,8 +138,8 @@ def _rows(count: int) -> str:
 def _meaning(share: float) -> str:
     if share < _FEW:
         return (
-            "That is few: a double entry or a unit mixed up can do as much by accident. Do not read the selection as a "
-            "finding; look for rows that stand alone in a feature, and choose a larger penalty, which needs more rows."
+            "That is few: a double entry or a unit mixed up can do as much by accident. Whether that feature is taken "
+            "is an open question, no finding; look for rows that stand alone in it, and at what another penalty takes."
         )
     if share < _MANY:
         return (
