@@ -56,7 +56,12 @@ def run(name: str, seed: int) -> dict[str, Any]:
     return {"selector": name, "seed": seed, "seconds": seconds, **found.as_data()}
 
 
-def success(line: dict[str, Any], budget: int) -> float:
+def number(rows: int | None) -> float:
+    """Rows that are needed; infinitely many if those that were tried did not suffice."""
+    return math.inf if rows is None else float(rows)
+
+
+def success(line: dict[str, Any], budget: float) -> float:
     """The share of features that an oblivious attacker gets in with a budget."""
     return statistics.mean(rows is not None and rows <= budget for rows in line["blind_rows"])
 
@@ -66,8 +71,7 @@ def of_others(lines: list[dict[str, Any]]) -> float:
     needed = []
     for line, other in zip(lines, [*lines[1:], lines[0]]):
         before, here = (
-            {target: math.inf if rows is None else rows for target, rows in zip(one["targets"], one["blind_rows"])}
-            for one in (line, other)
+            {target: number(rows) for target, rows in zip(one["targets"], one["blind_rows"])} for one in (line, other)
         )
         needed.append(here.get(min(before, key=lambda target: before[target]), 0))
     return statistics.median(needed)
@@ -82,12 +86,14 @@ def table(lines: list[dict[str, Any]]) -> str:
         own = sorted((line for line in lines if line["selector"] == name), key=lambda line: line["seed"])
         if not own:
             continue
-        aware = [line["aware"] for line in own]
-        quantiles = [statistics.median(line["oblivious"][key] for line in own) for key in ("0.05", "0.5", "0.95")]
+        aware = [number(line["aware"]) for line in own]
+        quantiles = [
+            statistics.median(number(line["oblivious"][key]) for line in own) for key in ("0.05", "0.5", "0.95")
+        ]
         share = statistics.mean(success(line, max(aware)) for line in own)
         rows.append(
-            f"| {name} | {len(own)} | {len(own[0]['targets'])} | {min(aware)}, {max(aware)} "
-            f"| {', '.join(f'{value:g}' for value in quantiles)} | {of_others(own):g} | {max(aware)} | {share:.4f} "
+            f"| {name} | {len(own)} | {len(own[0]['targets'])} | {min(aware):g}, {max(aware):g} "
+            f"| {', '.join(f'{value:g}' for value in quantiles)} | {of_others(own):g} | {max(aware):g} | {share:.4f} "
             f"| {max(line['seconds'] for line in own):.0f} |"
         )
     return "\n".join(rows)

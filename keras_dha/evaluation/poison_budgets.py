@@ -122,7 +122,7 @@ class PoisonBudgets:
             f"to have feature {self.cheapest} taken."
         ]
         if blind is None:
-            told.append(f"Whoever does not fails for half of the features even with {_rows(self.max_rows)}.")
+            told.append(f"Whoever does not see it fails for half of the features even with {_rows(self.max_rows)}.")
         else:
             told.append(f"Whoever does not see it needs {_rows(blind)} for an even chance.")
         told.append(_meaning(number))

@@ -74,7 +74,7 @@ def test_advice_says_what_the_share_means(num_rows: int, words: str) -> None:
 def test_advice_says_what_secrecy_is_worth() -> None:
     assert "Keeping the table secret helps: seeing it lowers the price to 33%" in budgets().advice()
     assert "helps little" in budgets(rows=(5, 6, None, 9)).advice()
-    assert "fails for half of the features even with 10 rows" in budgets(blind=[None] * 4).advice()
+    assert "does not see it fails for half of the features even with 10 rows" in budgets(blind=[None] * 4).advice()
 
 
 def test_all_of_it_is_json() -> None:
