@@ -53,7 +53,7 @@ def run(name: str, seed: int) -> dict[str, Any]:
     x = problem.x if name == "lasso" else problem.x[:, :-1]
     found = selection_robustness(selector_for(name, problem), x, problem.y)
     seconds = time.monotonic() - started
-    return {"selector": name, "seed": seed, "seconds": seconds, **found.as_data()}
+    return {"selector": name, "seed": seed, "seconds": seconds, **found.to_dict()}
 
 
 def number(rows: int | None) -> float:

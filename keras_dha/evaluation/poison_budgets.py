@@ -101,7 +101,7 @@ class PoisonBudgets:
             "oblivious": [share(budget) for budget in budgets],
         }
 
-    def as_data(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything, with figures and advice, as JSON holds it."""
         quantiles = {str(quantile): self.oblivious(quantile) for quantile in (0.05, 0.25, 0.5, 0.75, 0.95)}
         figures = {"aware": self.aware, "cheapest": self.cheapest, "oblivious": quantiles, "share": self.share}

@@ -49,7 +49,8 @@ class SearchStudy:
         seed: Of the drawing.
 
     Raises:
-        ValueError: If a recipe is unknown, there are no two random architectures, or seeds repeat.
+        ValueError: If the space is not one of classes, a recipe is unknown, there are no two random architectures, or
+            seeds repeat.
 
     Reference: Yang, Esperanca, Carlucci, "NAS evaluation is frustratingly hard", https://arxiv.org/abs/1912.12522,
     section 3. Where we differ: searches learn from the training part alone, without the validation part; a protocol
@@ -71,6 +72,12 @@ class SearchStudy:
         self.space, self.data, self.folder = space, data, Path(folder)
         self.protocol = protocol or Protocol()
         self.recipes, self.seeds = tuple(recipes), tuple(seeds)
+        if not space.classifies or space.num_classes < 2:
+            raise ValueError(
+                "Networks are compared by accuracy, so a space must be one of classes. "
+                f"Received: {type(space).__name__}, classifies={space.classifies}, num_classes={space.num_classes}. "
+                "Compare numbers with relative_improvement of a score of yours, such as 1 / error."
+            )
         unknown = sorted(set(self.recipes) - set(RECIPES))
         if unknown or not self.recipes or len(set(self.recipes)) < len(self.recipes):
             raise ValueError(

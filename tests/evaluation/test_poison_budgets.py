@@ -78,7 +78,7 @@ def test_advice_says_what_secrecy_is_worth() -> None:
 
 
 def test_all_of_it_is_json() -> None:
-    data = json.loads(json.dumps(budgets().as_data()))
+    data = json.loads(json.dumps(budgets().to_dict()))
     assert data["aware"] == 2
     assert data["oblivious"] == {"0.05": 5, "0.25": 5, "0.5": 6, "0.75": 9, "0.95": None}
     assert data["rows"] == [5, 2, None, 9]

@@ -7,7 +7,7 @@ from keras_dha.data.sources import Source
 from keras_dha.evaluation import EvaluationData, Protocol, SearchStudy, summary_of
 from keras_dha.evaluation import study as module
 from keras_dha.recipes import RECIPES
-from keras_dha.spaces import NASBench201Space
+from keras_dha.spaces import DenseSpace, NASBench201Space
 
 
 class KilledError(Exception):
@@ -93,6 +93,12 @@ def test_wrong_numbers_are_refused(tmp_path, wrong, told):
 def test_recipes_must_be_known_and_different(tmp_path, recipes):
     with pytest.raises(ValueError, match="Received: "):
         SearchStudy(TinySpace(), study(tmp_path).data, recipes, tmp_path)
+
+
+def test_networks_of_numbers_have_no_accuracy(tmp_path):
+    data = study(tmp_path).data
+    with pytest.raises(ValueError, match="Received: DenseSpace, classifies=False, num_classes=2"):
+        SearchStudy(DenseSpace((3,), 2), data, ("dha",), tmp_path)
 
 
 def test_random_architectures_depend_on_the_seed_alone(tmp_path):
