@@ -1,7 +1,7 @@
 """How networks that are compared are trained."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,11 @@ import numpy as np
 from keras_dha.data import DataError
 from keras_dha.data.sources import Source
 from keras_dha.data.split import content_hashes, stratified_split
-from keras_dha.recipes import RECIPES
+from keras_dha.recipes import RECIPES, Recipe, single_path
 from keras_dha.search_model import SearchModel
 from keras_dha.spaces import SearchSpace
+
+SEARCHES: dict[str, Callable[[], Recipe]] = {**RECIPES, "single_path": single_path}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Protocol:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.recipe not in RECIPES:
+        if self.recipe not in SEARCHES:
             raise ValueError(
-                f"A protocol must be the training of a recipe, one of {sorted(RECIPES)}. "
+                f"A protocol must be the training of a recipe, one of {sorted(SEARCHES)}. "
                 f"Received: recipe={self.recipe!r}. Correct it."
             )
         if min(self.epochs, self.batch_size) < 1 or self.seed < 0:
@@ -59,7 +61,7 @@ class Protocol:
     def model(self, space: SearchSpace, decisions: Mapping[str, Any]) -> SearchModel:
         """A network of a space, ready for `fit` as the protocol says."""
         off: dict[str, Any] = {} if self.tricks else {"augmentation": None, "hyperparameters": None}
-        return SearchModel(space, RECIPES[self.recipe](), decisions=decisions, seed=self.seed, **off)
+        return SearchModel(space, SEARCHES[self.recipe](), decisions=decisions, seed=self.seed, **off)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,8 @@ import numpy as np
 
 from keras_dha.costs import parameters
 from keras_dha.evaluation.inherited_network import SupernetAccuracies
-from keras_dha.evaluation.protocol import EvaluationData, Protocol, accuracy
+from keras_dha.evaluation.protocol import SEARCHES, EvaluationData, Protocol, accuracy
 from keras_dha.evaluation.ranks import best_and_last
-from keras_dha.recipes import RECIPES
 from keras_dha.safe_backup import SafeBackup
 from keras_dha.search_model import SearchModel
 from keras_dha.spaces import Decisions, SearchSpace
@@ -78,10 +77,10 @@ class SearchStudy:
                 f"Received: {type(space).__name__}, classifies={space.classifies}, num_classes={space.num_classes}. "
                 "Compare numbers with relative_improvement of a score of yours, such as 1 / error."
             )
-        unknown = sorted(set(self.recipes) - set(RECIPES))
+        unknown = sorted(set(self.recipes) - set(SEARCHES))
         if unknown or not self.recipes or len(set(self.recipes)) < len(self.recipes):
             raise ValueError(
-                f"Recipes must be some of {sorted(RECIPES)}, each once. Received: {list(recipes)}. Correct them."
+                f"Recipes must be some of {sorted(SEARCHES)}, each once. Received: {list(recipes)}. Correct them."
             )
         if num_random < 2 or not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(
@@ -184,7 +183,7 @@ class SearchStudy:
 
     def _searched(self, recipe: str, seed: int) -> Callable[[Path], Run]:
         def make(working: Path) -> Run:
-            model = SearchModel(self.space, RECIPES[recipe](), seed=seed)
+            model = SearchModel(self.space, SEARCHES[recipe](), seed=seed)
             inherited = SupernetAccuracies(
                 working / "supernet.json", self.networks, self.data.train[0], self.data.validation
             )

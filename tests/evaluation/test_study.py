@@ -6,7 +6,7 @@ from tiny_space import TinySpace, images, recipe
 from keras_dha.data.sources import Source
 from keras_dha.evaluation import EvaluationData, Protocol, SearchStudy, summary_of
 from keras_dha.evaluation import study as module
-from keras_dha.recipes import RECIPES
+from keras_dha.evaluation.protocol import SEARCHES
 from keras_dha.spaces import DenseSpace, NASBench201Space
 
 
@@ -16,7 +16,7 @@ class KilledError(Exception):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setitem(RECIPES, "dha", lambda: recipe(augmentation=None))
+    monkeypatch.setitem(SEARCHES, "dha", lambda: recipe(augmentation=None))
 
 
 def study(folder, **changes):
