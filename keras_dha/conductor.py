@@ -45,8 +45,9 @@ class Conductor(keras.callbacks.Callback):
         if self._spent_before is None:
             self._spent_before = float(self.model.seconds.numpy())
         self._epoch = epoch
-        self._good = self._good or LastGoodState(self.model)
-        self._good.keep(epoch)
+        if self.model.goes_back:
+            self._good = self._good or LastGoodState(self.model)
+            self._good.keep(epoch)
         self._steps = 0
         self.model.synchronize()
         if self.model.settled:

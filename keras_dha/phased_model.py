@@ -18,6 +18,7 @@ class PhasedModel(keras.Model):
 
     supernet: Supernet | None
     augmentation: keras.layers.Layer | None
+    goes_back: bool = True  # to the last good state, when a number of a fit is not finite
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -37,6 +37,8 @@ class PathModel(SearchModel):
         ValueError: If the networks have one output only, or give numbers.
     """
 
+    goes_back = False  # a reward of NaN says what there is to say, and is left out by who asked for it
+
     def __init__(self, space: SearchSpace, recipe: Recipe, *, seed: int | None = None) -> None:
         if space.num_classes < 2 or not space.classifies:
             raise ValueError(
