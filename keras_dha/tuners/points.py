@@ -40,6 +40,7 @@ class Points:
     def __init__(self, hyperparameters: keras_tuner.HyperParameters) -> None:
         self.space = _parents_first(hyperparameters.space)
         self._options = [options_of(hp) for hp in self.space]
+        self._known = [(hp, hp.name, hp.conditions, options) for hp, options in zip(self.space, self._options)]
 
     def every(self) -> Iterator[Values]:
         """All points, in order; without end in sight if there are many, so take care.
@@ -84,13 +85,13 @@ class Points:
     def complete(self, values: Mapping[str, Any], rng: np.random.Generator | None = None) -> Values:
         """The point that has these values where it can; others are drawn, or their defaults if there is no `rng`."""
         point: Values = {}
-        for hp, options in zip(self.space, self._options):
-            if self.asks(hp, point):
-                known = hp.name in values
-                value = nearest(hp, options, values[hp.name]) if known else None
-                if value is None:
-                    value = hp.default if rng is None else _drawn(hp, options, rng)
-                point[hp.name] = value
+        for hp, name, conditions, options in self._known:  # the same as asks(), which thousands of points would slow
+            if name in point or (conditions and not all(condition.is_active(point) for condition in conditions)):
+                continue
+            value = nearest(hp, options, values[name]) if name in values else None
+            if value is None:
+                value = hp.default if rng is None else _drawn(hp, options, rng)
+            point[name] = value
         return point
 
     def clean(self, values: Mapping[str, Any]) -> Values:
@@ -161,7 +162,7 @@ def nearest(hp: Any, options: Sequence[Any] | None, value: Any) -> Any:
 def _drawn(hp: Any, options: Sequence[Any] | None, rng: np.random.Generator) -> Any:
     if options is None or len(options) > _MOST_OPTIONS:
         return hp.prob_to_value(float(rng.random()))
-    return options[int(rng.integers(len(options)))]
+    return options[int(len(options) * rng.random())]  # several times as fast as rng.integers
 
 
 def _others(hp: Any, options: Sequence[Any] | None, value: Any, rng: np.random.Generator) -> list[Any]:
