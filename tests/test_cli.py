@@ -26,6 +26,12 @@ def test_bad_input_is_one_paragraph_and_exit_code_2(run_raises, capsys):
     assert capsys.readouterr().err == "keras-dha: error: x must be 1. Received: x=2. Give 1.\n"
 
 
+def test_a_training_that_does_not_stay_finite_is_told_without_a_traceback(run_raises, capsys):
+    run_raises(FloatingPointError("All numbers must be finite."))
+    assert cli.main(["report", "run"]) == 2
+    assert capsys.readouterr().err == "keras-dha: error: All numbers must be finite.\n"
+
+
 def test_an_interrupt_says_how_to_go_on_and_exits_with_130(run_raises, capsys):
     run_raises(CommandInterrupted("To go on: keras-dha ..."))
     assert cli.main(["report", "run"]) == 130

@@ -13,6 +13,15 @@ class CommandInterrupted(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
+def resumable(told: str, command: str) -> Iterator[None]:
+    """Turns Ctrl-C into a `CommandInterrupted` that says what is kept, and the command that goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise CommandInterrupted(f"Interrupted; {told} To go on: {command} --resume") from error
+
+
+@contextlib.contextmanager
 def bad_input() -> Iterator[None]:
     """Turns what bad input raises before training starts into a `CommandError` with the same message."""
     try:

@@ -1,15 +1,13 @@
 """`keras-dha evaluate`: whether searches are better than chance, with all that belongs to the answer."""
 
-import contextlib
 import csv
 import datetime
 import io
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from keras_dha.commands.defaults import defaults_for
-from keras_dha.commands.errors import CommandInterrupted, bad_input
+from keras_dha.commands.errors import bad_input, resumable
 from keras_dha.commands.evaluate_options import EvaluateOptions
 from keras_dha.commands.latency import tell
 from keras_dha.commands.results import report_of
@@ -20,6 +18,7 @@ from keras_dha.evaluation import EvaluationData, Protocol, SearchStudy, best_pra
 from keras_dha.reports.html_parts import duration
 from keras_dha.write_file import write_text
 
+_KEPT = "trainings that ended are kept, and the one that ran up to its last epoch."
 RUNS, CSV = "runs", "runs.csv"
 DEFAULTS: dict[str, Any] = {
     "spaces": ("nas_bench_201",),
@@ -55,9 +54,7 @@ def evaluate(options: EvaluateOptions, out: str, *, resume: bool = False, quiet:
     folder = RunFolder(out)
     if resume and folder.finished:
         return f"{out} holds a finished evaluation: there is nothing to go on with."
-    stored = folder.read_run() if resume and folder.unfinished else None
-    if stored is None:
-        folder.check_free()
+    stored = folder.stored(resume=resume)
     with bad_input():
         before = None if stored is None else EvaluateOptions.of(stored["arguments"])
         options = options.filled(DEFAULTS) if before is None else options.resumed(before)
@@ -70,7 +67,7 @@ def evaluate(options: EvaluateOptions, out: str, *, resume: bool = False, quiet:
             )
         if stored is None:
             folder.begin(run)
-    with _interruption(run["command"]):
+    with resumable(_KEPT, run["command"]):
         found = {}
         for name, (study, sizes) in studies.items():
             say = None if quiet else _teller(name)
@@ -171,12 +168,3 @@ def _csv(found: dict[str, Any]) -> str:
         for group, runs in groups.items():
             rows.writerows([study, group, *(run[name] for name in _IN_CSV[2:])] for run in runs)
     return text.getvalue()
-
-
-@contextlib.contextmanager
-def _interruption(command: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        told = "Interrupted; trainings that ended are kept, and the one that ran up to its last epoch."
-        raise CommandInterrupted(f"{told} To go on: {command} --resume") from error

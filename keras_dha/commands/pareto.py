@@ -7,13 +7,13 @@ import datetime
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_dha.commands.errors import CommandError, CommandInterrupted, bad_input
+from keras_dha.commands.errors import CommandError, bad_input, resumable
 from keras_dha.commands.latency import tell
 from keras_dha.commands.options import SearchOptions
 from keras_dha.commands.results import report_of
@@ -32,6 +32,7 @@ COUNTED: dict[str, Callable[[keras.Model], float]] = {
     "parameters": parameters,
     "model_bytes": model_bytes,
 }
+_KEPT = "searches that ended are kept, and the one that ran up to its last epoch."
 POINTS, TABLE, CSV = "points", "table.json", "pareto.csv"
 _IN_CSV = ("share", "accuracy", "measured_ms", "predicted_ms", "multiply_adds", "parameters", "model_bytes", "seconds")
 
@@ -66,9 +67,7 @@ def pareto(
     folder = RunFolder(out)
     if resume and folder.finished:
         return f"{out} holds a finished Pareto set: there is nothing to go on with."
-    stored = folder.read_run() if resume and folder.unfinished else None
-    if stored is None:
-        folder.check_free()
+    stored = folder.stored(resume=resume)
     with bad_input():
         options = options if stored is None else options.resumed(stored["arguments"])
         bounds = {"cost": cost, "shares": _checked(shares)}
@@ -84,7 +83,7 @@ def pareto(
         check_same_data(run, stored)
         space = _space(options, source)
         undo = folder.begin(run)
-    with _interruption(run["command"]):
+    with resumable(_KEPT, run["command"]):
         try:
             with bad_input():
                 table = _table(options, folder.path, space, cost, quiet=quiet)
@@ -219,12 +218,3 @@ def _csv(points: Sequence[dict[str, Any]]) -> str:
         figures = [point.get(name, "") for name in _IN_CSV]
         rows.writerow([*figures, *(" ".join(point["decisions"].get(name, ())) for name in names)])
     return text.getvalue()
-
-
-@contextlib.contextmanager
-def _interruption(command: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        told = "Interrupted; searches that ended are kept, and the one that ran up to its last epoch."
-        raise CommandInterrupted(f"{told} To go on: {command} --resume") from error

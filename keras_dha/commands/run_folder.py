@@ -96,6 +96,17 @@ class RunFolder:
                 "Start again in a new folder."
             ) from error
 
+    def stored(self, *, resume: bool) -> dict[str, Any] | None:
+        """What an unfinished run began with, if it shall go on; None for a new one, for which the folder is free.
+
+        Raises:
+            CommandError: If it cannot be read, or the folder is not free.
+        """
+        if resume and self.unfinished:
+            return self.read_run()
+        self.check_free()
+        return None
+
     def finish(self, result: dict[str, Any]) -> None:
         """Writes `result.json`, which says that the run is finished, and clears the working files."""
         write_json(self.path / run_record.RESULT, result)

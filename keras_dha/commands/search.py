@@ -58,9 +58,7 @@ def search(options: SearchOptions, out: str, *, resume: bool = False, quiet: boo
     folder = RunFolder(out)
     if resume and folder.finished:
         return f"{out} holds a finished run: there is nothing to go on with."
-    stored = folder.read_run() if resume and folder.unfinished else None
-    if stored is None:
-        folder.check_free()
+    stored = folder.stored(resume=resume)
     with bad_input():
         options = options if stored is None else options.resumed(stored["arguments"])
         source = load_data(options)

@@ -1,5 +1,6 @@
 """Searches beside random architectures: all that must be trained to compare them, each once."""
 
+import gc
 import json
 import os
 import shutil
@@ -162,7 +163,7 @@ class SearchStudy:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, run)
             shutil.rmtree(working)
-            keras.utils.clear_session()
+            gc.collect()  # clear_session would take the user's own settings away, such as the dtype policy
         kept: Run = json.loads(path.read_text(encoding="utf-8"))
         return kept
 

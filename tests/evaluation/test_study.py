@@ -29,13 +29,13 @@ def study(folder, **changes):
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_everything_is_trained_once_and_goes_on_after_a_kill(tmp_path, monkeypatch):
-    whole = study(tmp_path / "whole").run(again=1, sizes={"same": TinySpace()})
+    whole = study(tmp_path / "whole").run(again=1, plain=True, sizes={"same": TinySpace()})
     counts = {group: [run["name"] for run in runs] for group, runs in whole.items()}
     assert counts == {
         "random": ["random_0", "random_1"],
         "search": ["dha_1"],
         "retrained": ["dha_1"],
-        "plain": [],
+        "plain": ["dha_1", "random_0", "random_1"],
         "size": ["random_0_same", "random_1_same"],
         "again": ["random_0"],
     }
@@ -45,6 +45,7 @@ def test_everything_is_trained_once_and_goes_on_after_a_kill(tmp_path, monkeypat
     assert search["fine_tuned"]["epochs"] == 1
     assert len(search["curve"]) == 2
     assert whole["retrained"][0]["decisions"] == search["decisions"]
+    assert whole["plain"][1]["protocol"]["tricks"] is False
     assert whole["size"][0]["test"] == whole["random"][0]["test"]  # the same space is the same training
     json.dumps(summary_of(whole))
 

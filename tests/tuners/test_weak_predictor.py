@@ -202,10 +202,7 @@ def test_a_proposal_takes_less_than_half_a_second(predictor: str, hp: Any, tmp_p
     hp.Choice("more", [0, 1, 2, 3])
     oracle = oracle_of(tmp_path, hyperparameters=hp, predictor=predictor, num_initial_points=100)
     searched(oracle, 101)  # the points are listed in the first round
-    seconds = []
-    for trial in ("101", "102", "103"):  # other work on the machine makes a processor slower, too
-        oracle._queue = []
-        began = time.process_time()
-        assert oracle.populate_space(trial)["status"] == "RUNNING"
-        seconds.append(time.process_time() - began)
-    assert min(seconds) < 0.5
+    oracle._queue = []
+    began = time.process_time()
+    assert oracle.populate_space("101")["status"] == "RUNNING"
+    assert time.process_time() - began < 0.5
