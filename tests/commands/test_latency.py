@@ -4,7 +4,6 @@ from keras_dha import cli
 from keras_dha.commands import CommandError
 from keras_dha.commands.latency import latency
 from keras_dha.costs import LatencyTable
-from keras_dha.spaces import MobileNetSpace
 
 TINY = {"input_shape": (8, 8, 1), "classes": 2, "channels": 2, "cells": 1}
 
@@ -22,21 +21,6 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(LatencyTable, "measure", measure)
     return seen
-
-
-@pytest.mark.slow
-def test_the_table_is_of_the_space_on_this_machine(tmp_path, capsys):
-    out = tmp_path / "new" / "table.json"
-    arguments = ["latency", "--space", "mobile_net", "--out", str(out)]
-    arguments += ["--input-shape", "8", "8", "1", "--classes", "2", "--channels", "2", "--cells", "1", "--quiet"]
-    assert cli.main(arguments) == 0
-    space = MobileNetSpace((8, 8, 1), 2, channels=2, repeats=1)
-    table = LatencyTable.load(out)
-    assert table.runtime == "litert"
-    assert table.predict_decisions(space, space.random_decisions(seed=5)) > 0.0
-    told = capsys.readouterr()
-    assert f"takes {table.largest(space):.3g} ms" in told.out
-    assert "parts of" not in told.err
 
 
 def test_options_reach_the_space(tmp_path, asked):

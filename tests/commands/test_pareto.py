@@ -9,8 +9,9 @@ from keras_dha import cli
 from keras_dha.commands import CommandError, CommandInterrupted, SearchOptions
 from keras_dha.commands import pareto as module
 from keras_dha.commands.pareto import pareto
-from keras_dha.costs import Timing
+from keras_dha.costs import LatencyTable, Timing, parameters
 from keras_dha.data.sources import Source
+from keras_dha.spaces import MobileNetSpace
 
 TINY = {"data": "tiny", "channels": 2, "cells": 1, "seed": 3}
 
@@ -147,20 +148,38 @@ def test_and_leaves_out_what_is_only_told(searched, tmp_path, monkeypatch):
     assert "not known" in (tmp_path / "p" / "report.html").read_text()
 
 
+def test_a_table_is_measured_first_where_latency_is_bound(searched, tmp_path, monkeypatch):
+    table = LatencyTable({}, runtime="litert", agreement=[(1.0, 1.0)])
+    monkeypatch.setattr(table, "predict", parameters)
+    monkeypatch.setattr(table, "largest", lambda space: 2.0)
+    monkeypatch.setattr(module.LatencyTable, "measure", lambda space, progress: table)
+    run(tmp_path, cost="latency_ms")
+    own = str(tmp_path / "p" / "table.json")
+    assert [(options.max_latency_ms, options.table) for options, _ in searched] == [(1.2, own), (1.6, own), (2.0, own)]
+    assert LatencyTable.load(own).runtime == "litert"
+
+
 @pytest.mark.slow
-def test_a_set_from_one_command(tmp_path, capsys):
+def test_a_table_and_a_set_from_the_command_line(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 255, (24, 8, 8, 1)).astype("uint8"), np.arange(24) % 2
     np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     small = ["--channels", "2", "--cells", "1", "--epochs", "4", "--batch-size", "8", "--quiet"]
-    out = tmp_path / "p"
+    out, path = tmp_path / "p", tmp_path / "new" / "table.json"
+    of_data = ["--input-shape", "8", "8", "1", "--classes", "2"]
+    arguments = ["latency", "--space", "mobile_net", "--out", str(path), *of_data, *small[:4], "--quiet"]
+    assert cli.main(arguments) == 0
+    space = MobileNetSpace((8, 8, 1), 2, channels=2, repeats=1)
+    table = LatencyTable.load(path)
+    assert table.runtime == "litert"
+    assert table.predict_decisions(space, space.random_decisions(seed=5)) > 0.0
+    told = capsys.readouterr()
+    assert f"takes {table.largest(space):.3g} ms" in told.out
+    assert "parts of" not in told.err
     arguments = ["pareto", "--data", f"npz:{tmp_path / 'data.npz'}", "--out", str(out), *small]
-    assert cli.main([*arguments, "--shares", "0.8"]) == 0, capsys.readouterr().err
+    assert cli.main([*arguments, "--table", str(path), "--shares", "0.8"]) == 0, capsys.readouterr().err
     (point,) = json.loads((out / "result.json").read_text())["points"]
     assert point["measured_ms"] > 0.0
     assert point["predicted_ms"] > 0.0
-    assert (out / "table.json").exists()
     assert (out / "points" / "0.8" / "model.keras").exists()
-    assert json.loads((out / "points" / "0.8" / "result.json").read_text())["arguments"]["table"] == str(
-        out / "table.json"
-    )
+    assert json.loads((out / "points" / "0.8" / "result.json").read_text())["arguments"]["table"] == str(path)
