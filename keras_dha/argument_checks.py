@@ -7,6 +7,7 @@ import keras
 
 from keras_dha.data import DataSummary
 from keras_dha.data.checks import DataError
+from keras_dha.distributed_model import on_several_workers
 from keras_dha.recipes import Recipe, dha
 from keras_dha.spaces import SearchSpace
 
@@ -131,6 +132,26 @@ def check_fit_arguments(
         raise ValueError(
             f"fit must split and count the data itself. Received: {', '.join(unusable)}. "
             "Give sample_weight for class_weight, validation_data for validation_split, and leave steps_per_epoch out."
+        )
+
+
+def check_workers(strategy: Any, seed: int | None, time_budget: float | None = None) -> None:
+    """What several workers, if there are, are told makes them do the same.
+
+    Raises:
+        ValueError: If not.
+    """
+    if not on_several_workers(strategy):
+        return
+    if seed is None:
+        raise ValueError(
+            "A search of several workers must have a seed, for each draws the order of the data by itself. Received: "
+            "seed=None. Give SearchModel a seed, the same to each worker."
+        )
+    if time_budget is not None:
+        raise ValueError(
+            "A search of several workers must be as long as its epochs, for each has a clock of its own. Received: "
+            f"time_budget={time_budget}. Leave it out."
         )
 
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import keras
 
+from keras_dha.distributed_model import DistributedModel
 from keras_dha.supernet import Supernet
 
 _RANDOM = "random_"  # before the number of a generator's state in a file
 
 
-class PhasedModel(keras.Model):
+class PhasedModel(DistributedModel):
     """The state of a search, and graphs that follow it.
 
     The phase is a variable, so that it is saved with the weights; graphs hold what they were traced with. Whatever

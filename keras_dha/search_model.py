@@ -21,6 +21,7 @@ from keras_dha.argument_checks import (
     check_inputs,
     check_kinds,
     check_targets,
+    check_workers,
 )
 from keras_dha.conductor import Conductor
 from keras_dha.data import PairedData
@@ -62,7 +63,7 @@ class SearchModel(SearchTrainer):
             its gradient.
         held_out_pass: Replaces the recipe's, `"training"` or `"inference"`: see `keras_dha.recipes.Recipe`.
         decisions: Fixes the architecture to these decisions; only the other parts are then searched.
-        seed: Makes a run repeatable: seeds Python, NumPy, TensorFlow and every part. None: nothing is seeded.
+        seed: Makes a run repeatable: seeds Python, NumPy, TensorFlow and every part. None: not so. Workers need one.
 
     Call arguments:
         inputs: What the user's data holds, such as raw images `(batch, height, width, channels)`.
@@ -107,6 +108,7 @@ class SearchModel(SearchTrainer):
         check_kinds(space, recipe)
         check_augmentation(space, augmentation, FROM_RECIPE)
         self._fixed = None if decisions is None else Decisions(decisions).validate(space.choices())
+        check_workers(self.distribute_strategy, seed)
         if seed is not None:
             keras.utils.set_random_seed(seed)  # after the space was asked, which may have to build a network for it
         self.raw_dtype = "float32"
@@ -239,6 +241,7 @@ class SearchModel(SearchTrainer):
         """
         started = time.monotonic()
         check_fit_arguments(epochs, time_budget, callbacks, kwargs)
+        check_workers(self.distribute_strategy, self.seed, time_budget)
         check_held_out(held_out, needed=self.needs_held_out)
         data = PairedData(
             x,

@@ -85,14 +85,8 @@ class SearchTrainer(ArchitectureStep, HyperparameterStep):
             active = [ops.logical_and(moves, flag) for flag in active]
         return active
 
-    def average_replicas(self) -> None:
-        """Makes moving statistics, which each replica moves by itself, the mean of all replicas; outside of graphs."""
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return
-        for variable in self.network.non_trainable_variables:
-            if keras.backend.is_float_dtype(variable.dtype):
-                parts = self.distribute_strategy.experimental_local_results(variable.value)
-                variable.assign(sum(part.numpy() for part in parts) / len(parts))
+    def _moved_apart(self) -> list[keras.Variable]:
+        return [*self.network.non_trainable_variables, self.baseline]
 
     def get_metrics_result(self) -> dict[str, Tensor]:
         """As in Keras; without the held-out loss where nothing is held out."""

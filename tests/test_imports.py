@@ -18,6 +18,7 @@ TENSORFLOW_FILES = (
     "costs/runtimes.py",
     "data/",
     "differentiated_model.py",
+    "distributed_model.py",
     "exports.py",
     "hypergradients/curvature.py",
     "hypergradients/forward_mode.py",
