@@ -49,8 +49,8 @@ class DistributedModel(keras.Model):
             variable.assign(mean)
 
     def _moved_apart(self) -> list[keras.Variable]:
-        """What each replica moves by itself."""
-        return self.non_trainable_variables
+        """What each replica moves by itself: by default nothing."""
+        return []
 
     def _mean_of_workers(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """The mean of what each worker gives, in one exchange."""

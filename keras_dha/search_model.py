@@ -289,8 +289,7 @@ class SearchModel(SearchTrainer):
             else:
                 self.scaling.keep(*summary.pixel_range)
         self.raw_dtype = data.summary.dtype or "float32"
-        batch = next(iter(data.dataset.take(1)))["train"]
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(next(iter(data.dataset.take(1)))["train"])
         y_pred = self(x, training=False)
         self.compute_loss(x, y, y_pred, sample_weight)
         self.compute_metrics(x, y, y_pred, sample_weight)

@@ -46,14 +46,14 @@ def test_the_study_has_every_trial_and_what_still_runs(tmp_path: Path) -> None:
 
 def test_it_comes_near_the_best_rate(tmp_path: Path) -> None:
     near = 0
-    for seed in range(3):  # how the ten random points of one seed lie decides too much
+    for seed in range(10):  # how the ten random points of one seed lie decides too much
         oracle, rates = oracle_of(tmp_path / str(seed), seed=seed), []
         for _ in range(40):
             trial = begin(oracle)
             rates.append(trial.hyperparameters.get("rate"))
             end(oracle, trial, rates[-1])
         near += sum(rate > 0.3 for rate in rates[-10:])
-    assert near >= 10  # of thirty random ones that is so once in 270 times
+    assert near >= 50  # half of them, as of ten random ones is so once in 600 times
 
 
 def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
