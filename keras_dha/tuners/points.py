@@ -41,6 +41,7 @@ class Points:
         self.space = _parents_first(hyperparameters.space)
         self._options = [options_of(hp) for hp in self.space]
         self._known = [(hp, hp.name, hp.conditions, options) for hp, options in zip(self.space, self._options)]
+        self._parents = {condition.name for hp in self.space for condition in hp.conditions}
 
     def every(self) -> Iterator[Values]:
         """All points, in order; without end in sight if there are many, so take care.
@@ -111,8 +112,9 @@ class Points:
                 if others:
                     moves[hp.name] = others
         while moves:
-            name = str(rng.choice(list(moves)))
-            yield self.complete({**values, name: moves[name].pop()}, rng)
+            name = list(moves)[rng.integers(len(moves))]
+            moved = {**values, name: moves[name].pop()}
+            yield self.complete(moved, rng) if name in self._parents else moved
             if not moves[name]:
                 del moves[name]
 
