@@ -27,7 +27,7 @@ def share_of_steps_with_ring(needed: float, weight: float) -> float:
     optimizer.build(variables)
 
     @tf.function
-    def step(patches: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    def step(patches: tf.Tensor, noise: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as task:
             ring = relaxation(relaxation.logits)[1]
             error = tf.einsum("bkc,kc->bc", patches, kernel.value * (MIDDLE + ring * RING) - teacher) - noise
@@ -37,15 +37,16 @@ def share_of_steps_with_ring(needed: float, weight: float) -> float:
         gradients = task.gradient(loss, [variable.value for variable in variables])
         pulled = pull.gradient(cost, relaxation.logits.value)
         optimizer.apply_gradients([(gradients[0], kernel), (gradients[1] + pulled, relaxation.logits)])
+        relaxation.step(share)
+        relaxation.project()
         return ring
 
     relaxation.project()
     kept = []
     for number in range(STEPS):
         patches, noise = rng.normal(size=(256, 25, 8)), 0.1 * rng.normal(size=(256, 8))
-        kept.append(float(step(tf.cast(patches, "float32"), tf.cast(noise, "float32"))))
-        relaxation.step(number / STEPS)
-        relaxation.project()
+        given = (tf.cast(value, "float32") for value in (patches, noise, number / STEPS))
+        kept.append(float(step(*given)))
     return float(np.mean(kept[STEPS // 2 :]))
 
 
