@@ -17,6 +17,7 @@ from keras_dha.commands.evaluate_options import EvaluateOptions
 from keras_dha.commands.tune_options import ORACLES, TuneOptions
 
 BAD_INPUT, INTERRUPTED = 2, 130
+STRATEGIES = ("mirrored", "multiworker", "tpu")
 FORMATS = ("saved_model", "litert", "onnx")
 RUNTIMES = ("litert", "saved_model")
 COSTS = ("latency_ms", "multiply_adds", "parameters", "model_bytes")
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Those of the command line by default.
 
     Returns:
-        The exit code: 0; 2 on bad input, or a training that does not stay finite; 130 on Ctrl-C.
+        The exit code: 0; 2 on bad input, or a training that does not stay finite, or in memory; 130 on Ctrl-C.
     """
     # Read when TensorFlow is imported. A search needs the TensorFlow backend, whatever the user's Keras is set to.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(_COMMANDS[given.command](given))
         return 0
-    except (CommandError, FloatingPointError) as error:  # the latter of a training that does not stay finite
+    except (CommandError, FloatingPointError, MemoryError) as error:  # of numbers that go wrong, of networks too large
         print(f"keras-dha: error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt as error:
@@ -85,6 +86,10 @@ def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     search.add_argument("--max-parameters", type=_positive, metavar="N", help="likewise")
     search.add_argument("--max-model-bytes", type=_positive, metavar="N", help="likewise, of the weights")
     search.add_argument("--table", metavar="FILE", help="of milliseconds, from keras-dha latency")
+    devices = "train on all GPUs of this machine, in several processes, or on a TPU; default: on one device"
+    search.add_argument("--strategy", choices=STRATEGIES, help=devices)
+    workers = "processes of this machine, for multiworker, unless TF_CONFIG names the workers; default: 2"
+    search.add_argument("--workers", type=_count, metavar="N", help=workers)
 
 
 def _add_pareto(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,5 +1,7 @@
 """What Keras leaves to do for a model that several replicas or workers train."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -35,6 +37,21 @@ class DistributedModel(keras.Model):
     def _first_of(self, value: Any) -> Any:
         return self.distribute_strategy.experimental_local_results(value)[0]
 
+    def save_weights(self, *args: Any, **kwargs: Any) -> Any:
+        """As in Keras; also by one of several workers alone."""
+        return self._outside_of_scope(super().save_weights, *args, **kwargs)
+
+    def save(self, *args: Any, **kwargs: Any) -> Any:
+        """As in Keras; also by one of several workers alone."""
+        return self._outside_of_scope(super().save, *args, **kwargs)
+
+    def _outside_of_scope(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Keras makes variables to see what is to be saved, which in the scope all workers would have to make."""
+        if not self.on_several_workers:
+            return function(*args, **kwargs)
+        with ThreadPoolExecutor(1) as another_thread:  # each thread has a scope of its own
+            return another_thread.submit(function, *args, **kwargs).result()
+
     def average_replicas(self) -> None:
         """Makes what each replica moves by itself, such as moving statistics, the mean of all; outside of graphs."""
         strategy = self.distribute_strategy
@@ -58,7 +75,7 @@ class DistributedModel(keras.Model):
             return arrays
         strategy = self.distribute_strategy
         own = tf.constant(np.concatenate([np.ravel(array) for array in arrays]))
-        each = tf.function(lambda: strategy.run(lambda: tf.identity(own)))()
+        each = tf.function(lambda: strategy.run(lambda: tf.identity(own)), autograph=False)()
         mean = strategy.reduce("MEAN", each, axis=None).numpy()
         cuts = np.cumsum([np.size(array) for array in arrays])[:-1]
         return [part.reshape(np.shape(array)) for part, array in zip(np.split(mean, cuts), arrays)]

@@ -1,11 +1,8 @@
 """A Keras model that searches while it trains."""
 
-import contextlib
-import os
 import random
 import time
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -25,16 +22,15 @@ from keras_dha.argument_checks import (
 )
 from keras_dha.conductor import Conductor
 from keras_dha.data import PairedData
-from keras_dha.derivation import FixedChooser, inherit_weights, on_raw_inputs
+from keras_dha.derivation import FixedChooser
 from keras_dha.diagnostics import mean_normalized_entropy
-from keras_dha.exports import export_model
 from keras_dha.hypergradients import Hypergradient
 from keras_dha.hyperparameters import DropoutRate
 from keras_dha.latest import Latest
-from keras_dha.layers import ImageScaling, with_dropout_rates, with_fused_normalization, with_learned_dropout
+from keras_dha.layers import ImageScaling, with_fused_normalization, with_learned_dropout
 from keras_dha.phased_model import number
 from keras_dha.recipes import OF_MODELS, RECIPES, Recipe, dha, tune
-from keras_dha.search_trainer import SearchTrainer
+from keras_dha.search_results import SearchResults
 from keras_dha.spaces import Decisions, ModelSpace, SearchSpace
 from keras_dha.supernet import Supernet
 
@@ -42,7 +38,7 @@ FROM_RECIPE = "from_recipe"
 
 
 @keras.saving.register_keras_serializable(package="keras_dha")
-class SearchModel(SearchTrainer):
+class SearchModel(SearchResults):
     """Trains weights, architecture, augmentation and hyper-parameters of a space in one `fit`.
 
     A fit has two phases. *Search*: every step moves the augmentation policy, the architecture and the weights on a
@@ -128,16 +124,6 @@ class SearchModel(SearchTrainer):
         with self._own_policy():
             self._build_networks()
         self.built = True
-
-    @contextlib.contextmanager
-    def _own_policy(self) -> Iterator[None]:
-        """Layers are made with this model's dtype policy, also where a saved model is loaded under another one."""
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.dtype_policy)
-        try:
-            yield
-        finally:
-            keras.config.set_dtype_policy(before)
 
     def _build_networks(self) -> None:
         if self._fixed is None:
@@ -238,6 +224,8 @@ class SearchModel(SearchTrainer):
 
         Raises:
             ValueError: If the data or an argument cannot be used; before any training.
+            FloatingPointError: If its numbers do not stay finite, again and again.
+            MemoryError: If a device's memory runs out.
         """
         started = time.monotonic()
         check_fit_arguments(epochs, time_budget, callbacks, kwargs)
@@ -258,7 +246,7 @@ class SearchModel(SearchTrainer):
         check_targets(data.summary, self.space, self.network.output[0])
         conductor = Conductor(data, epochs, time_budget, started)
         # Outside of its strategy's scope, what callbacks assign would reach the first replica only.
-        with self.distribute_strategy.scope():
+        with self.distribute_strategy.scope(), self._memory_told(data.batch_size):
             self._prepare(data)
             if initial_epoch == 0:
                 self.seconds.assign(0.0)  # what an earlier fit took; a callback may still restore an interrupted one
@@ -294,78 +282,6 @@ class SearchModel(SearchTrainer):
         self.compute_loss(x, y, y_pred, sample_weight)
         self.compute_metrics(x, y, y_pred, sample_weight)
         self.reset_metrics()
-
-    # Results.
-
-    def decisions(self) -> Decisions:
-        """What is kept, as the logits stand, or as fixed."""
-        if self.supernet is not None:
-            return self.supernet.decisions()
-        return Decisions(self._fixed or {})
-
-    def probabilities(self) -> dict[str, dict[str, float]]:
-        """For each choice, how probable each option is."""
-        return {} if self.supernet is None else self.supernet.probabilities()
-
-    def policy(self) -> dict[str, Any] | None:
-        """The augmentation policy as plain data; None if there is none."""
-        return None if self.augmentation is None else self.augmentation.policy()
-
-    def hyperparameters(self) -> dict[str, float]:
-        """Learned hyper-parameters by name, in their own units."""
-        return {part.name: float(ops.convert_to_numpy(part.value())) for part in self.learned}
-
-    def summary(self, *args: Any, **kwargs: Any) -> None:
-        """As in Keras; and what the hyper-parameters are, and their bounds."""
-        super().summary(*args, **kwargs)
-        show = kwargs.get("print_fn") or print
-        for part in self.learned:
-            low, high = part.bounds
-            value = float(ops.convert_to_numpy(part.value()))
-            show(f"{part.name}: {value:.4g} (bounds {low:g} and {high:g})")
-
-    def derive(self) -> keras.Model:
-        """The kept network with its trained weights: a plain Keras model of the user's own inputs.
-
-        It holds stock Keras layers only (if the space's options do), takes raw inputs (scaling is its first layer),
-        gives logits (of a Keras model: what that gives), and is compiled with this model's loss and metrics. After a
-        fit it computes what this model does.
-        """
-        if not self.settled and self.supernet is not None:
-            warnings.warn("derive() before the search has settled: weights are those of a mixture.", stacklevel=2)
-        with self._own_policy():
-            model = self._derived_network()
-            if self.space.standardizes:
-                model = on_raw_inputs(model, self.scaling.as_rescaling() if self.scaling else None)
-        if self.compiled:
-            optimizer, loss, metrics = self._fresh_compile_arguments()
-            model.compile(optimizer, loss=loss, metrics=metrics)
-        return model
-
-    def _derived_network(self) -> keras.Model:
-        weights = self.supernet.settled_weights() if self.supernet else {}
-        chooser = FixedChooser(self.decisions(), weights)
-        network = self.space.build(chooser)
-        if self.supernet is None:
-            network = self.space.without_closed(network)
-            network.set_weights(self.network.get_weights())
-        else:
-            kept = self.supernet.kept_branches()
-            whole = chooser.whole(network)
-            inherit_weights(self.network, kept, whole, chooser.branches, self.supernet.acting)
-            network = self.space.without_closed(network)
-        return with_dropout_rates(network, [part for part in self.learned if isinstance(part, DropoutRate)])
-
-    def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **kwargs: Any) -> None:
-        """Exports the derived model; as SavedModel with the signature `serve` (and `serving_default`) for raw inputs.
-
-        Args:
-            filepath: Where to write.
-            format: `"tf_saved_model"`, or another format of `keras.Model.export`.
-            **kwargs: Further arguments of `keras.Model.export`.
-        """
-        known: dict[str, Any] = {"input_dtype": self.raw_dtype, "from_logits": self._gives_logits}
-        export_model(self.derive(), filepath, format=format, **known, **kwargs)
 
     # Saving.
 

@@ -1,7 +1,8 @@
 """The one training step of a search."""
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -65,6 +66,19 @@ class SearchTrainer(ArchitectureStep, HyperparameterStep):
             self._learn_from_held_out(held_out, passes, parts, move, augmented)
         self.steps.assign_add(1)
         return self._log(x, y, y_pred, sample_weight, loss)
+
+    @contextlib.contextmanager
+    def _memory_told(self, batch_size: int) -> Iterator[None]:
+        """Says what to lower where memory runs out, if TensorFlow is told, and the system does not end the process."""
+        try:
+            yield
+        except tf.errors.ResourceExhaustedError as error:
+            first = str(error).strip().splitlines()[0]
+            raise MemoryError(
+                f"Training must fit into memory. Received: batch_size={batch_size}, and {first!r}. Lower batch_size, "
+                "or the channels or cells of the space; memory_estimate(batch_size) guesses what each takes. A recipe "
+                "that runs one path a step, such as dsnas, takes less; keras_dha.tuners.RadarsTuner prunes first."
+            ) from error
 
     def _active(self, variables: Sequence[keras.Variable], choice_weights: dict[str, Tensor]) -> list[Any]:
         """For each variable whether it took part in this step: a branch that did not run must not drift."""

@@ -65,26 +65,37 @@ def drawn() -> Any:
 MODELS = {"plain": plain, "drawn": drawn}
 
 
-def fit(model: Any) -> dict[str, Any]:
+def fit(model: Any, callbacks: Any = ()) -> dict[str, Any]:
     """Two epochs, each with a last batch that is smaller, and what is to be compared."""
     from tiny_space import images, weights_of
 
     x, y = images(35)
-    history = model.fit(x, y, epochs=2, batch_size=8, validation_data=images(16, seed=1), verbose=0).history
+    given = {"validation_data": images(16, seed=1), "callbacks": list(callbacks), "verbose": 0}
+    history = model.fit(x, y, epochs=2, batch_size=8, **given).history
     found = {"history": history, "evaluated": model.evaluate(x, y, batch_size=8, verbose=0, return_dict=True)}
     decisions = {name: list(kept) for name, kept in model.decisions().items()}
     return {**found, "decisions": decisions, "weights": weights_of(model)}
 
 
 def main(path: str) -> None:
+    import keras
     import tensorflow as tf
     from tiny_space import images
 
     strategy, found = tf.distribute.MultiWorkerMirroredStrategy(), {}
+
+    class FirstSaves(keras.callbacks.Callback):
+        """Only one of the workers writes, in the middle of a fit."""
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if strategy.cluster_resolver.task_id == 0:
+                self.model.save_weights(f"{path}_{epoch}.weights.h5")
+                self.model.save(f"{path}_{epoch}.keras")
+
     for name, make in MODELS.items():
         with strategy.scope():
             model = make()
-        found[name] = fit(model)
+        found[name] = fit(model, [FirstSaves()])
         x = images(16, seed=2)[0]
         found[name]["derived"] = model.derive().predict(x, verbose=0).tolist()
         found[name]["predicted"] = model.predict(x, batch_size=8, verbose=0).tolist()

@@ -130,6 +130,7 @@ def test_the_policy_moves_as_far_and_replicas_draw_apart() -> None:
     assert not np.array_equal(first, second)
     model.fit(X, Y, batch_size=64, epochs=1, verbose=0)
     moved = np.abs(model.augmentation.logits.numpy()).sum()
+    assert model.policy()["magnitudes"]["current"] == 10.0  # that of the settled phase
     assert 0.0 < moved <= 2 * 1.2 * 0.25  # at most 2 * loss * P for one step on the mean of all examples
 
 

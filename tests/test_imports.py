@@ -14,6 +14,7 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a module is not called as i
 AT_THE_TOP = {"tuners": {"keras-tuner"}}  # folder -> what it is nothing without; it says which extra has it
 TENSORFLOW_FILES = (
     "architecture_step.py",
+    "commands/team.py",
     "control/learned_dynamics.py",
     "costs/runtimes.py",
     "data/",

@@ -28,11 +28,11 @@ def test_an_interrupt_waits_for_the_end_of_a_write():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def fit(folder, epochs):
+def fit(folder, epochs, *, writes=True):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
     model.compile(keras.optimizers.SGD(0.1), "mse")
     x = np.ones((4, 1), np.float32)
-    history = model.fit(x, x, batch_size=4, epochs=epochs, verbose=0, callbacks=[SafeBackup(folder)])
+    history = model.fit(x, x, batch_size=4, epochs=epochs, verbose=0, callbacks=[SafeBackup(folder, writes=writes)])
     return history.epoch, model.get_weights()[0][0, 0]
 
 
@@ -49,3 +49,10 @@ def test_an_end_between_two_names_leaves_the_old_backup(tmp_path):
     (tmp_path / "b").rename(tmp_path / "b.old")
     (tmp_path / "b.writing").mkdir()
     assert fit(tmp_path / "b", 2)[0] == [1]
+
+
+def test_who_does_not_write_restores_all_the_same(tmp_path):
+    whole = fit(tmp_path / "whole", 3)
+    fit(tmp_path / "b", 1)
+    assert fit(tmp_path / "b", 3, writes=False) == ([1, 2], whole[1])
+    assert fit(tmp_path / "b", 3)[0] == [1, 2]

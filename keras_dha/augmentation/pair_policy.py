@@ -205,7 +205,7 @@ class PairPolicy(AugmentationPolicy):
         """The most probable pairs, in words."""
         probabilities = ops.convert_to_numpy(self.probabilities())
         names, size = self.operations, len(self.operations)
-        largest = min(float(self.magnitude) / _FULL_MAGNITUDE, 1.0)
+        largest = min(float(self.magnitude.numpy()) / _FULL_MAGNITUDE, 1.0)
         order = np.argsort(-probabilities, axis=None, kind="stable")[:count]
         return [
             f"Two of {size} operations for each image, of strengths up to {largest:.3g}; the most probable pairs:",
@@ -224,7 +224,7 @@ class PairPolicy(AugmentationPolicy):
             "magnitudes": {
                 "search": self.search_magnitude,
                 "settle": self.settle_magnitude,
-                "current": float(self.magnitude),
+                "current": float(self.magnitude.numpy()),
             },
         }
 

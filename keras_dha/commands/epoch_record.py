@@ -22,11 +22,12 @@ class EpochRecord(keras.callbacks.Callback):
     Args:
         folder: Where `history.csv` and `progress.json` are kept while the search runs.
         started: `time.monotonic()` when the command began.
+        writes: Whether anything is written; of several workers the first one does.
     """
 
-    def __init__(self, folder: Path, started: float) -> None:
+    def __init__(self, folder: Path, started: float, *, writes: bool = True) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.writes = folder, writes
         progress = read_json(folder / PROGRESS) if (folder / PROGRESS).exists() else {}
         self.trained = bool(progress.get("trained", False))
         self.seconds_before = float(progress.get("seconds", 0.0))
@@ -66,6 +67,8 @@ class EpochRecord(keras.callbacks.Callback):
         """Writes the history so far."""
         numbers = {name: float(value) for name, value in (logs or {}).items()}
         self.rows.append({"epoch": epoch + 1, "seconds": time.monotonic() - self._epoch_started, **numbers})
+        if not self.writes:
+            return
         with interrupts_delayed():
             write_text(self.folder / HISTORY, self.as_csv())
             self.write_progress()
@@ -73,7 +76,8 @@ class EpochRecord(keras.callbacks.Callback):
     def write_progress(self, *, trained: bool = False) -> None:
         """Writes how much time was spent, and whether training has ended."""
         self.trained = trained
-        write_json(self.folder / PROGRESS, {"seconds": self.seconds, "trained": trained})
+        if self.writes:
+            write_json(self.folder / PROGRESS, {"seconds": self.seconds, "trained": trained})
 
     def as_csv(self) -> str:
         """All epochs as CSV; a column for each name that any epoch logged."""

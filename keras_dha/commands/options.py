@@ -30,6 +30,8 @@ class SearchOptions:
         max_parameters: of parameters,
         max_model_bytes: and of bytes of weights.
         table: A file that `keras-dha latency` wrote.
+        strategy: `mirrored`, `multiworker` or `tpu`: which devices train together; None: one.
+        workers: Processes of this machine, for `multiworker`, unless `TF_CONFIG` names them.
     """
 
     data: str | None = None
@@ -47,6 +49,8 @@ class SearchOptions:
     max_parameters: float | None = None
     max_model_bytes: float | None = None
     table: str | None = None
+    strategy: str | None = None
+    workers: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""

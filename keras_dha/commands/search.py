@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import datetime
+import json
 import platform
+import shlex
 import sys
 import time
 import zlib
@@ -18,11 +20,13 @@ import numpy as np
 from keras_dha import __version__
 from keras_dha.commands.defaults import defaults_for
 from keras_dha.commands.epoch_record import EpochRecord
-from keras_dha.commands.errors import CommandError, CommandInterrupted, bad_input
+from keras_dha.commands.errors import CommandError, CommandInterrupted, bad_input, resumable
+from keras_dha.commands.local_workers import run_workers
 from keras_dha.commands.options import SearchOptions
 from keras_dha.commands.results import write_results
 from keras_dha.commands.run_folder import RunFolder
 from keras_dha.commands.space import make_space
+from keras_dha.commands.team import MULTIWORKER, Team, is_worker
 from keras_dha.costs import LatencyTable
 from keras_dha.data.sources import Source, load
 from keras_dha.reports.run_record import read_json
@@ -61,19 +65,51 @@ def search(options: SearchOptions, out: str, *, resume: bool = False, quiet: boo
     stored = folder.stored(resume=resume)
     with bad_input():
         options = options if stored is None else options.resumed(stored["arguments"])
+    check_workers_of(options)
+    if options.strategy == MULTIWORKER and not is_worker():
+        return _in_workers(options, out, resume=resume, quiet=quiet)
+    with bad_input():
+        team = Team(options.strategy)
         source = load_data(options)
         options = with_defaults(options, source)
         run = {"arguments": options.to_dict(), "command": options.command(out), "data": describe(source)}
         check_same_data(run, stored)
-        model, table = make_model(options, source), load_table(options)
+        team.agree(json.dumps([run, stored], sort_keys=True))
+        with team.strategy.scope():
+            model, table = make_model(options, source), load_table(options)
         load_seconds = time.monotonic() - started
-        undo = folder.begin(run)
-    record = EpochRecord(folder.working, started)
+        undo = folder.begin(run) if team.is_chief else nothing
+    record = EpochRecord(folder.working, started, writes=team.is_chief)
     with _interruption(record, options, out):
         _fit(model, options, source, folder, record, undo=undo if stored is None else None, quiet=quiet)
+        if not team.is_chief:
+            team.wait()
+            return "The first worker writes the results."
         result = _first_figures(run, record, load_seconds)
         before = read_json(folder.working / POLICY_BEFORE) or None
-        return write_results(model, source, folder, record, result, policy_before=before, table=table)
+        told = write_results(model, source, folder, record, result, policy_before=before, table=table)
+        team.wait()
+        return told
+
+
+def check_workers_of(options: SearchOptions) -> None:
+    """Makes sure that several workers are asked for with their strategy only.
+
+    Raises:
+        CommandError: If they are asked for with another one.
+    """
+    if options.workers is not None and options.strategy != MULTIWORKER:
+        raise CommandError(
+            f"--workers must go with --strategy {MULTIWORKER}. Received: --workers {options.workers}, --strategy "
+            f"{options.strategy}. Give both, or leave --workers out."
+        )
+
+
+def _in_workers(options: SearchOptions, out: str, *, resume: bool, quiet: bool) -> str:
+    command = options.command(out)
+    flags = [flag for flag, given in (("--resume", resume), ("--quiet", quiet)) if given]
+    with resumable("what the last epoch left is kept.", command):
+        return run_workers([sys.executable, "-m", "keras_dha", *shlex.split(command)[1:], *flags], options.workers or 2)
 
 
 def make_model(options: SearchOptions, source: Source) -> Any:
@@ -183,6 +219,10 @@ def check_same_data(run: dict[str, Any], stored: dict[str, Any] | None) -> None:
         )
 
 
+def nothing() -> None:
+    """What a worker takes back that has written nothing."""
+
+
 def _with_flip(policy: Any) -> Any:
     from keras_dha.augmentation import HorizontalFlip
 
@@ -201,7 +241,7 @@ def _fit(
     undo: Any,
     quiet: bool,
 ) -> None:
-    if not (folder.working / POLICY_BEFORE).exists():
+    if record.writes and not (folder.working / POLICY_BEFORE).exists():
         write_json(folder.working / POLICY_BEFORE, model.policy() or {})
     epochs = options.epochs or 1
     try:
@@ -213,7 +253,7 @@ def _fit(
             batch_size=options.batch_size,
             validation_data=_curve_part(source),
             time_budget=options.time_budget,
-            callbacks=[record, SafeBackup(folder.working / "backup")],
+            callbacks=[record, SafeBackup(folder.working / "backup", writes=record.writes)],
             verbose=_verbosity(quiet=quiet),
         )
     except ValueError as error:
@@ -255,11 +295,16 @@ def _first_figures(run: dict[str, Any], record: EpochRecord, load_seconds: float
 
 @contextlib.contextmanager
 def _interruption(record: EpochRecord, options: SearchOptions, out: str) -> Iterator[None]:
-    """Says on Ctrl-C where the search stands, and which command goes on with it."""
+    """Says on Ctrl-C, or on a full disk, where the search stands, and which command goes on with it."""
+    again = dataclasses.replace(SearchOptions(), data=options.data).command(str(Path(out)))
     try:
         yield
+    except OSError as error:
+        raise CommandError(
+            f"Backups and results must be written where there is room and permission. Received: {error}. The last "
+            f"backup is whole. Make room, and go on: {again} --resume"
+        ) from error
     except KeyboardInterrupt as error:
-        again = dataclasses.replace(SearchOptions(), data=options.data).command(str(Path(out)))
         if record.trained:
             done = "Interrupted after training; only the results were not written yet."
         elif record.epochs:

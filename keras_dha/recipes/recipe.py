@@ -118,6 +118,18 @@ class Recipe:
                 "Give 'training'."
             )
 
+    @property
+    def paths(self) -> str:
+        """What of a choice runs in a step of the search: `"all"` options, or `"one"`, as many as it keeps."""
+        return "one" if self.relaxation.sparse and self.relaxation.exact else "all"
+
+    def slots(self) -> int:
+        """How many numbers the optimizer of the weights remembers for each of them."""
+        shape = (2, 3, 5)
+        optimizer = self.optimizer()
+        optimizer.build([keras.Variable(np.zeros(shape))])
+        return sum(tuple(slot.shape) == shape for slot in optimizer.variables)
+
     def replace(self, **parts: Any) -> "Recipe":
         """The recipe with other parts."""
         return dataclasses.replace(self, **parts)

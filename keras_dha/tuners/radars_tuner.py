@@ -10,7 +10,6 @@ import numpy as np
 
 from keras_dha.costs import TrainingMemory, peak_resident_bytes, resident_bytes
 from keras_dha.recipes import Recipe, darts
-from keras_dha.relaxations import Relaxation
 from keras_dha.search_model import SearchModel
 from keras_dha.spaces import Decisions, RestrictedSpace, SearchSpace
 from keras_dha.spaces.restricted_space import is_restrictable
@@ -105,7 +104,7 @@ class RadarsTuner:
         self.model: SearchModel | None = None
         self._table = TrainingMemory(space)
         self._choices = [choice for choice in space.choices() if is_restrictable(choice)]
-        self._slots = _slots(self.recipe)
+        self._slots = self.recipe.slots()
 
     def memory(
         self,
@@ -123,7 +122,7 @@ class RadarsTuner:
             paths: `"all"` or `"one"`, as in `TrainingMemory.of`; by default as the recipe's relaxation runs them.
             after_pruning: Whether to count the graphs of the pruning, too: the process may not give them back.
         """
-        runs = paths or _paths(self.recipe.relaxation)
+        runs = paths or self.recipe.paths
         estimate = self._table.of(batch_size, alive=alive, paths=runs, slots=self._slots)
         total = estimate.total + (round((_FRAGMENTS - 1.0) * estimate.activations) if runs == "one" else 0)
         if after_pruning:
@@ -242,18 +241,6 @@ class RadarsTuner:
         if self.model is None:
             raise RuntimeError("There must have been a search. Received: none. Call search(x, y) first.")
         return self.model
-
-
-def _paths(relaxation: Relaxation) -> str:
-    """Whether all options run in a step, or as many as a choice keeps."""
-    return "one" if relaxation.sparse and relaxation.exact else "all"
-
-
-def _slots(recipe: Recipe) -> int:
-    """How many numbers the optimizer of the weights remembers for each of them."""
-    optimizer, weight = recipe.optimizer(), keras.Variable(np.zeros((2, 3, 5)))
-    optimizer.build([weight])
-    return sum(tuple(slot.shape) == (2, 3, 5) for slot in optimizer.variables)
 
 
 def _batch_size(x: Any, batch_size: int | None) -> int:

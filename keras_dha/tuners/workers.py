@@ -1,19 +1,17 @@
 """KerasTuner's chief and workers as processes of one host, which are replaced when they die."""
 
 import os
-import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from keras_dha.local_processes import free_port, how_it_ended, keep_on_share
+
 CHIEF = "chief"
 _LOOK = 0.2  # seconds between two looks at the processes
 _PATIENCE = 5.0  # seconds that a process has to end when it is told to
-_TAIL = 2000  # characters of its output in an error
 
 
 class Workers:
@@ -67,7 +65,7 @@ class Workers:
         self.max_deaths = max_deaths
         self.deaths: dict[str, int] = dict.fromkeys([CHIEF, *self.names], 0)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._port = _free_port()
+        self._port = free_port()
 
     def __enter__(self) -> "Workers":
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -113,11 +111,9 @@ class Workers:
     def _replace(self, name: str, code: int | None) -> None:
         self.deaths[name] += 1
         if self.deaths[name] > self.max_deaths:
-            written = self._log(name).read_text(encoding="utf-8", errors="replace")[-_TAIL:]
-            how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
             raise RuntimeError(
-                f"The process {name!r} must not die more than {self.max_deaths} times. Received: {how}, and at the end "
-                f"of {self._log(name)}: {written!r}. Mend what it says; what has finished is kept."
+                f"The process {name!r} must not die more than {self.max_deaths} times. "
+                f"Received: {how_it_ended(code, self._log(name))}. Mend what it says; what has finished is kept."
             )
         self._start(name)
 
@@ -136,23 +132,8 @@ class Workers:
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(self.command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         if place is not None and not self.devices:
-            _keep_on(process.pid, place, len(self.names))
+            keep_on_share(process.pid, place, len(self.names))
         self.processes[name] = process
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
-
-
-def _keep_on(process: int, place: int, parts: int) -> None:
-    """Keeps a process on its share of the cores, where the system can and there are enough."""
-    if sys.platform != "linux":
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) >= parts:
-        os.sched_setaffinity(process, cores[place::parts])
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -62,7 +62,13 @@ def test_the_default_batch_is_no_more_than_a_quarter_of_the_data():
 def test_defaults_fill_every_option_but_the_time(source):
     options = with_defaults(SearchOptions(data="digits"), source).to_dict()
     empty = [name for name, value in options.items() if value is None]
-    assert empty == ["time_budget", *(name for name in options if name.startswith("max_")), "table"]
+    assert empty == [
+        "time_budget",
+        *(name for name in options if name.startswith("max_")),
+        "table",
+        "strategy",
+        "workers",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import resource
+import signal
 import sys
 
 import keras
@@ -9,8 +11,10 @@ import pytest
 
 from keras_dha.commands import CommandError, CommandInterrupted, SearchOptions
 from keras_dha.commands import search as search_module
+from keras_dha.commands.epoch_record import EpochRecord
 from keras_dha.commands.results import pick_examples
 from keras_dha.commands.search import describe, make_model, search, versions
+from keras_dha.commands.team import Team
 
 OPTIONS = SearchOptions(data="digits", epochs=3, batch_size=4, seed=1)
 FILES = {"model.keras", "saved_model", "decisions.json", "policy.json", "details.json", "result.json", "run.json"}
@@ -194,3 +198,54 @@ def test_flip_mirrors_in_a_recipe_that_augments(source):
 def test_examples_are_picked_from_all_classes():
     np.testing.assert_array_equal(pick_examples(np.array([0, 0, 0, 1, 2, 2]), 4), [0, 1, 3, 4])
     np.testing.assert_array_equal(pick_examples(np.array([1, 0]), 5), [1, 0])
+
+
+@pytest.mark.parametrize("moment", ["backup", "results"])
+def test_a_full_disk_costs_nothing_that_was_kept(tiny, tmp_path, monkeypatch, moment):
+    """A limit on the size of files stands for the disk: what writes more gets an error of the system."""
+    search(OPTIONS, str(tmp_path / "whole"), quiet=True)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    fills = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    write = EpochRecord.write_progress
+
+    def write_and_fill(self, *, trained=False):
+        write(self, trained=trained)
+        if trained or (moment == "backup" and self.epochs == 2):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+
+    monkeypatch.setattr(EpochRecord, "write_progress", write_and_fill)
+    out = str(tmp_path / "run")
+    try:
+        with pytest.raises(CommandError, match=r"written where there is room.*Received: .*go on: keras-dha search"):
+            search(OPTIONS, out, quiet=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, fills)
+    monkeypatch.setattr(EpochRecord, "write_progress", write)
+    search(SearchOptions(), out, resume=True, quiet=True)
+    assert tiny[-1].trained_epochs == ([1, 2] if moment == "backup" else [])
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+    losses = [[float(row["loss"]) for row in rows(tmp_path / name)] for name in ("run", "whole")]
+    np.testing.assert_allclose(*losses, atol=1e-6)
+
+
+class OtherWorker(Team):
+    """One of several, but for the others."""
+
+    def __init__(self, strategy):
+        super().__init__(strategy)
+        self.is_chief = False
+
+
+def test_another_worker_computes_the_same_and_writes_nothing(tiny, tmp_path, monkeypatch, tiny_search):
+    search(OPTIONS, str(tmp_path / "whole"), quiet=True)
+    monkeypatch.setattr(tiny_search, "interrupt_in_epoch", 1)
+    with pytest.raises(CommandInterrupted):
+        search(OPTIONS, str(tmp_path / "run"), quiet=True)
+    monkeypatch.setattr(tiny_search, "interrupt_in_epoch", None)
+    monkeypatch.setattr(search_module, "Team", OtherWorker)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    assert "first worker writes" in search(SearchOptions(), str(tmp_path / "run"), resume=True, quiet=True)
+    assert tiny[-1].trained_epochs == [1, 2]
+    np.testing.assert_allclose(tiny[-1].get_weights()[0], tiny[0].get_weights()[0], atol=1e-6)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == kept
