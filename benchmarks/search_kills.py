@@ -117,9 +117,8 @@ def run(recipe: str, arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         root, kills = Path(name), 0
         began = time.monotonic()
-        run_once(
-            command(recipe, arguments.epochs, root / "0", workers), root / "0", root / "0.log", lambda: None, workers
-        )
+        undisturbed = command(recipe, arguments.epochs, root / "0", workers)
+        run_once(undisturbed, root / "0", root / "0.log", lambda killed: None, workers)
         whole = time.monotonic() - began
 
         def moment(killed: int) -> float | None:
