@@ -2,13 +2,15 @@
 
     python benchmarks/training_memory.py --out memory.jsonl
     python benchmarks/training_memory.py --table memory.jsonl
+    python benchmarks/training_memory.py --recipes --out recipes.jsonl
 
 Each case is a process of its own, which builds a search model and fits it for `--steps` steps on random pictures: all
 options run (`darts`, whose held-out pass comes before that of the weights), or one path (`proxyless`). Measured is the
 growth of resident memory from after the imports to the peak. `--fit` prints the constants of
 `keras_dha.costs.training_memory` that agree best with the cases of the kinds `chain` and `cells`, by least squares of
 relative errors, and with those of `darts` that run one path, for there alone layers are conditional. The other cases,
-of `darts` and `checks`, take no part in it.
+of `darts` and `checks`, take no part in it. With `--recipes`, what `SearchModel.memory_estimate` says of whole recipes,
+with their augmentation and learned hyper-parameters, on cells of NAS-Bench-201; none takes part in the fit.
 """
 
 import argparse
@@ -50,6 +52,13 @@ def cases() -> list[dict[str, Any]]:
     return [*chain, *cells, *darts, *checks]
 
 
+def cases_of_recipes() -> list[dict[str, Any]]:
+    """What is measured with `--recipes`."""
+    names = ("dha", "dsnas", "darts", "pc_darts", "gdas", "snas", "fair_darts", "ista_nas")
+    one = {"kind": "cells", "channels": 16, "size": 28}
+    return [{**one, "recipe": name, "paths": name, "batch": batch} for name in names for batch in (64, 256)]
+
+
 def space_of(case: dict[str, Any]) -> Any:
     """The space of a case."""
     import keras_dha
@@ -75,10 +84,13 @@ def measured(case: dict[str, Any], steps: int) -> dict[str, Any]:
     memory = TrainingMemory(space)
     before = resident_bytes()
     schedule = keras_dha.schedules.Schedule(search_fraction=1.0)
-    recipe = keras_dha.recipes.RECIPES[RECIPES[case["paths"]]]()
+    recipe = keras_dha.recipes.RECIPES[case.get("recipe") or RECIPES[case["paths"]]]()
     model = keras_dha.SearchModel(space, recipe, schedule=schedule, seed=0)
     model.fit(x, y, batch_size=case["batch"], epochs=1, verbose=0)
     grown = peak_resident_bytes() - before
+    if "recipe" in case:
+        predicted = model.memory_estimate(case["batch"]).total
+        return {**case, "before": before, "measured": grown, "predicted": predicted}
     estimate, counts = memory.of(case["batch"], paths=case["paths"]), memory.counts(case["batch"], paths=case["paths"])
     return {**case, "before": before, "measured": grown, "predicted": estimate.total, **counts}
 
@@ -118,7 +130,7 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 def run(arguments: argparse.Namespace) -> None:
     """Each case in a process of its own, one after another."""
-    for case in cases():
+    for case in cases_of_recipes() if arguments.recipes else cases():
         command = [sys.executable, __file__, "--here", json.dumps(case), f"--steps={arguments.steps}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -134,6 +146,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--out", default="memory.jsonl")
     parser.add_argument("--here", metavar="CASE", help="one case as JSON, in this process")
+    parser.add_argument("--recipes", action="store_true")
     parser.add_argument("--fit", metavar="FILE")
     parser.add_argument("--table", metavar="FILE")
     arguments = parser.parse_args()
