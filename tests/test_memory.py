@@ -9,14 +9,26 @@ from tiny_space import TinySpace, images, search_model
 from keras_dha import SearchModel
 from keras_dha.costs import TrainingMemory
 from keras_dha.hyperparameters import LearningRate
-from keras_dha.recipes import darts, dsnas
+from keras_dha.recipes import darts, dsnas, snas
 from keras_dha.relaxations import Softmax
 
 
-def test_the_estimate_is_that_of_the_space_as_the_recipe_runs_it() -> None:
+def test_the_estimate_is_above_the_least_that_a_training_takes() -> None:
     memory = TrainingMemory(TinySpace())
-    assert SearchModel(TinySpace(), darts()).memory_estimate(32) == memory.of(32, paths="all", slots=darts().slots())
-    assert SearchModel(TinySpace(), dsnas()).memory_estimate(32) == memory.of(32, paths="one", slots=dsnas().slots())
+    for recipe, paths in ((snas(), "all"), (dsnas(), "one")):
+        least, told = memory.of(32, paths=paths), SearchModel(TinySpace(), recipe).memory_estimate(32)
+        assert (told.fit, told.parameters) == (least.fit, least.parameters)
+        assert told.graph >= least.graph
+        assert told.activations > least.activations
+
+
+def test_a_held_out_batch_and_what_is_learned_take_more() -> None:
+    parts = {"relaxation": Softmax(), "augmentation": None}
+    plain = search_model(hyperparameters=None, **parts).memory_estimate(32)
+    bilevel = search_model(hyperparameters=None, architecture_loss="held_out", **parts).memory_estimate(32)
+    learned = search_model(hyperparameters=(LearningRate(0.05),), **parts).memory_estimate(32)
+    assert plain.graph < bilevel.graph == learned.graph
+    assert plain.activations == bilevel.activations < learned.activations
 
 
 def test_fixed_decisions_take_their_own_options_only() -> None:
