@@ -18,7 +18,7 @@ from keras_dha.layers import with_dropout_rates
 from keras_dha.search_trainer import SearchTrainer
 from keras_dha.spaces import Decisions
 
-# A whole search beside the least that a training takes, fitted to measured peaks, by what runs in a step: docs/radars.md.
+# A whole search beside the least that a training takes, by what runs in a step; from measured peaks (docs/radars.md).
 _ACTIVATIONS = {"all": 1.2, "one": 1.55}
 _LEARNED_ACTIVATIONS = 1.4  # where hyper-parameters are learned
 _GRAPH = {"all": 1.0, "one": 1.3}
