@@ -1,7 +1,6 @@
 """What a search has found: decisions, policy, hyper-parameters, and the network that they make."""
 
 import contextlib
-import dataclasses
 import os
 import warnings
 from collections.abc import Iterator
@@ -10,19 +9,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dha.costs import MemoryEstimate, TrainingMemory
+from keras_dha.costs import MemoryEstimate, TrainingMemory, search_memory
 from keras_dha.derivation import FixedChooser, inherit_weights, on_raw_inputs
 from keras_dha.exports import export_model
 from keras_dha.hyperparameters import DropoutRate
 from keras_dha.layers import with_dropout_rates
 from keras_dha.search_trainer import SearchTrainer
 from keras_dha.spaces import Decisions
-
-# A whole search beside the least that a training takes, by what runs in a step; from measured peaks (docs/radars.md).
-_ACTIVATIONS = {"all": 1.2, "one": 1.55}
-_LEARNED_ACTIVATIONS = 1.4  # where hyper-parameters are learned
-_GRAPH = {"all": 1.0, "one": 1.3}
-_HELD_OUT_GRAPH = {"all": 0.8, "one": 1.0}  # more, where a held-out batch takes part
 
 
 class SearchResults(SearchTrainer):
@@ -42,15 +35,18 @@ class SearchResults(SearchTrainer):
         Raises:
             ValueError: If `batch_size` is not positive, or a size of the networks is unknown.
         """
+        alive = None
         memory = TrainingMemory(self.space)
-        alive = None if self._fixed is None else {name: self._fixed[name] for name in memory.choices}
-        paths = self.recipe.paths if alive is None else "all"
-        least = memory.of(batch_size, alive=alive, paths=paths, slots=self.recipe.slots())
-        graph, activations = _GRAPH[paths], _ACTIVATIONS[paths]
-        graph *= 1.0 + _HELD_OUT_GRAPH[paths] * self.needs_held_out
-        activations *= _LEARNED_ACTIVATIONS if self._learns_from_held_out else 1.0
-        return dataclasses.replace(
-            least, graph=round(graph * least.graph), activations=round(activations * least.activations)
+        if self._fixed is not None:
+            alive = {name: self._fixed[name] for name in memory.choices}
+        return search_memory(
+            memory,
+            batch_size,
+            alive=alive,
+            paths=self.recipe.paths if alive is None else "all",
+            slots=self.recipe.slots(),
+            held_out=self.needs_held_out,
+            learned=self._learns_from_held_out,
         )
 
     def decisions(self) -> Decisions:

@@ -17,8 +17,8 @@ def test_the_estimate_is_above_the_least_that_a_training_takes() -> None:
     memory = TrainingMemory(TinySpace())
     for recipe, paths in ((snas(), "all"), (dsnas(), "one")):
         least, told = memory.of(32, paths=paths), SearchModel(TinySpace(), recipe).memory_estimate(32)
-        assert (told.fit, told.parameters) == (least.fit, least.parameters)
-        assert told.graph >= least.graph
+        assert told.total > least.total
+        assert told.parameters == least.parameters
         assert told.activations > least.activations
 
 

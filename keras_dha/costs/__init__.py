@@ -7,6 +7,7 @@ from keras_dha.costs.network_cost import COSTS, model_bytes, multiply_adds, para
 from keras_dha.costs.network_parts import Part, parts
 from keras_dha.costs.resident_memory import peak_resident_bytes, resident_bytes
 from keras_dha.costs.runtimes import RUNTIMES, Timing, milliseconds, milliseconds_of
+from keras_dha.costs.search_memory import search_memory
 from keras_dha.costs.space_cost import SpaceCost
 from keras_dha.costs.training_memory import MemoryEstimate, TrainingMemory
 
@@ -29,4 +30,5 @@ __all__ = [
     "parts",
     "peak_resident_bytes",
     "resident_bytes",
+    "search_memory",
 ]
