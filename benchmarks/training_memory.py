@@ -10,8 +10,8 @@ growth of resident memory from after the imports to the peak. `--fit` prints the
 `keras_dha.costs.training_memory` that agree best with the cases of the kinds `chain` and `cells`, by least squares of
 relative errors, and with those of `darts` that run one path, for there alone layers are conditional. The other cases,
 of `darts` and `checks`, take no part in it. With `--recipes`, what `SearchModel.memory_estimate` says of whole recipes,
-with their augmentation and learned hyper-parameters; the constants of `keras_dha.costs.search_memory` were fitted to all
-cases but the last six.
+with their augmentation and learned hyper-parameters; the constants of `keras_dha.costs.search_memory` were fitted to
+all cases but the last six.
 """
 
 import argparse

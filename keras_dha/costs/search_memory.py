@@ -26,8 +26,8 @@ def search_memory(
 ) -> MemoryEstimate:
     """The memory that a `fit` of a search model adds to what the process held before.
 
-    More than `TrainingMemory.of`, which is the least that a training of few steps takes: threads, the held-out pass, what
-    learned hyper-parameters keep, and memory that is free and does not fit.
+    More than `TrainingMemory.of`, which is the least that a training of few steps takes: threads, the held-out pass,
+    what learned hyper-parameters keep, and memory that is free and does not fit.
 
     Args:
         memory: Of the space.
