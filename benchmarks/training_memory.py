@@ -63,10 +63,12 @@ def cases_of_recipes() -> list[dict[str, Any]]:
         {"kind": "darts", "channels": 8, "size": 16, "batch": 128},
         {"kind": "cells", "channels": 8, "size": 32, "batch": 128},
     ]
-    return [
-        *cells,
-        *({**other, "recipe": name, "paths": name} for other in others for name in ("dha", "dsnas", "darts")),
+    checks = [
+        {"kind": "chain", "options": 8, "channels": 24, "size": 20, "batch": 64},
+        {"kind": "cells", "channels": 32, "size": 28, "batch": 96},
     ]
+    few = ("dha", "dsnas", "darts")
+    return [*cells, *({**other, "recipe": name, "paths": name} for other in [*others, *checks] for name in few)]
 
 
 def space_of(case: dict[str, Any]) -> Any:
