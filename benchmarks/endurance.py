@@ -1,6 +1,6 @@
 """What a long, or a large, search takes.
 
-    python benchmarks/endurance.py soak      # 20,000 tiny steps: does memory grow?
+    python benchmarks/endurance.py soak      # 20,000 tiny steps: does memory grow? --backups: with one each epoch
     python benchmarks/endurance.py large     # 200 choices of 10 options: seconds to the first step, and memory
     python benchmarks/endurance.py backups   # what share of an epoch writing backup and history is
     python benchmarks/endurance.py workers   # a step of one process, and of two that share the batch, on a core each
@@ -54,8 +54,8 @@ def chain(choices: int, options: int, channels: int) -> Any:
     return Chain((8, 8, 1), 3)
 
 
-def soak(steps: int) -> dict[str, Any]:
-    """Resident memory over many epochs of few steps, with the callbacks of `keras-dha search`."""
+def soak(steps: int, *, backs_up: bool) -> dict[str, Any]:
+    """Resident memory over many epochs of few steps, with the record of `keras-dha search`, and with its backups."""
     import keras
 
     import keras_dha
@@ -70,9 +70,9 @@ def soak(steps: int) -> dict[str, Any]:
         record = EpochRecord(Path(name), time.monotonic())
         watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: found.append(resident_bytes() / MIB))
         began = time.monotonic()
-        backup = SafeBackup(Path(name) / "backup")
+        callbacks = [record, *([SafeBackup(Path(name) / "backup")] if backs_up else []), watch]
         epochs = steps // per_epoch
-        model.fit(x, y, batch_size=4, epochs=epochs, held_out=(x, y), callbacks=[record, backup, watch], verbose=0)
+        model.fit(x, y, batch_size=4, epochs=epochs, held_out=(x, y), callbacks=callbacks, verbose=0)
     search = found[: int(0.45 * len(found))]  # the graph of the second phase is made half-way
     settle = found[int(0.6 * len(found)) :]
     growth = {name: part[-1] / part[len(part) // 10] - 1 for name, part in (("search", search), ("settle", settle))}
@@ -196,6 +196,7 @@ def main() -> None:
     parser.add_argument("what", choices=["soak", "large", "backups", "workers", "worker"])
     parser.add_argument("--steps", type=int)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--backups", action="store_true")
     parser.add_argument("--index", type=int)
     parser.add_argument("--ports", nargs="*")
     given = parser.parse_args()
@@ -203,7 +204,7 @@ def main() -> None:
         worker(given.index, given.ports, given.steps)
         return
     measure = {
-        "soak": lambda: soak(given.steps or 20_000),
+        "soak": lambda: soak(given.steps or 20_000, backs_up=given.backups),
         "large": lambda: large(200, 10),
         "backups": lambda: backups(given.epochs),
         "workers": lambda: workers(given.steps or 60),
