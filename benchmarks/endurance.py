@@ -70,7 +70,7 @@ def soak(steps: int, *, backs_up: bool) -> dict[str, Any]:
         record = EpochRecord(Path(name), time.monotonic())
         watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: found.append(resident_bytes() / MIB))
         began = time.monotonic()
-        callbacks = [record, *([SafeBackup(Path(name) / "backup")] if backs_up else []), watch]
+        callbacks = [record, *([SafeBackup(Path(name) / "backup.npz")] if backs_up else []), watch]
         epochs = steps // per_epoch
         model.fit(x, y, batch_size=4, epochs=epochs, held_out=(x, y), callbacks=callbacks, verbose=0)
     search = found[: int(0.45 * len(found))]  # the graph of the second phase is made half-way
@@ -133,7 +133,7 @@ def backups(epochs: int) -> dict[str, Any]:
     model = keras_dha.SearchModel(keras_dha.spaces.NASBench201Space(x.shape[1:] + (1,) * (x.ndim == 3), 10), seed=0)
     with tempfile.TemporaryDirectory() as name:
         record = EpochRecord(Path(name), time.monotonic())
-        callbacks = [timed(record), timed(SafeBackup(Path(name) / "backup"))]
+        callbacks = [timed(record), timed(SafeBackup(Path(name) / "backup.npz"))]
         images = x.reshape(*x.shape[:3], -1)
         model.fit(images, y, batch_size=64, epochs=epochs, callbacks=callbacks, verbose=0)
     seconds = [float(row["seconds"]) for row in record.rows]

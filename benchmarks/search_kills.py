@@ -53,7 +53,7 @@ def stage(folder: Path) -> str:
     working = folder / ".search"
     if not (folder / "run.json").exists():
         return "start"
-    if list(working.glob("backup.*")):
+    if list(working.glob("partial.backup*")):
         return "backup"
     if (working / "progress.json").exists() and json.loads((working / "progress.json").read_text())["trained"]:
         return "results"

@@ -1,70 +1,87 @@
 """A backup of a fit that is always whole."""
 
 import contextlib
-import math
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
-from keras_dha.write_file import check_room
-
-_WIDEST, _ENTRY = 8, 4096  # bytes of a number, and of what HDF5 keeps of an array; both at most
+from keras_dha.write_file import whole_file
 
 
-class SafeBackup(keras.callbacks.BackupAndRestore):
-    """`BackupAndRestore` whose backup is always whole, also when the process ends while it is written.
+class SafeBackup(keras.callbacks.Callback):
+    """As `keras.callbacks.BackupAndRestore`, with a backup that is always whole, also where a process is killed.
 
-    The parent writes into one folder, which then takes the place of the backup by renaming; Ctrl-C waits until then.
+    All that training moves is written after each epoch, under another name, which then becomes that of the backup;
+    Ctrl-C waits until then. While a backup is written there are two of it, and never more.
+
+    Keras's own way of saving makes new optimizers each time, which stay in memory (0.3 MiB a backup of a search), and
+    crashes where the disk is full.
 
     Args:
-        folder: The backup.
+        path: The file.
         writes: Whether it is written, too. Of several workers that train one model the first one writes, and all
             restore what it wrote.
     """
 
-    def __init__(self, folder: Path, *, writes: bool = True) -> None:
-        self.backup, self.old, self.writes = folder, folder.with_name(folder.name + ".old"), writes
-        self.writing = folder.with_name(folder.name + ".writing") if writes else Path(tempfile.mkdtemp())
-        super().__init__(str(self.writing), delete_checkpoint=False)
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        super().__init__()
+        self.path, self.writes = path, writes
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Restores the backup, if there is one."""
-        shutil.rmtree(self.writing, ignore_errors=True)
-        whole = next((folder for folder in (self.backup, self.old) if folder.exists()), None)
-        if whole is not None:
-            shutil.copytree(whole, self.writing)
-        super().on_train_begin(logs)
+        """Restores the backup, if there is one.
+
+        Raises:
+            ValueError: If it is of another model.
+        """
+        if not self.path.exists():
+            return
+        variables = self._variables()
+        with np.load(self.path) as arrays:
+            kept = {name: arrays[name] for name in arrays.files}
+        epoch = int(kept.pop("epoch"))
+        values = [kept.get(f"arr_{number}") for number in range(len(variables))]
+        if len(kept) != len(values) or any(v is None or v.shape != tuple(x.shape) for v, x in zip(values, variables)):
+            raise ValueError(
+                f"A backup must be that of the model that goes on. Received: {self.path} of {len(kept)} variables, a "
+                f"model of {len(values)}, of other names or shapes. Begin again in another folder."
+            )
+        for variable, value in zip(variables, values):
+            variable.assign(value)
+        if hasattr(self.model, "synchronize"):
+            self.model.synchronize(anew=True)
+        self.model._initial_epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Writes the new backup, and only then lets the old one go."""
+        """Writes the new backup in the place of the old one."""
         if not self.writes:
             return
-        with interrupts_delayed():
-            shutil.rmtree(self.writing, ignore_errors=True)
-            self.writing.mkdir(parents=True)
-            check_room(self.writing, self._most_bytes())
-            super().on_epoch_end(epoch, logs)
-            if self.backup.exists():
-                shutil.rmtree(self.old, ignore_errors=True)
-                self.backup.rename(self.old)
-            self.writing.rename(self.backup)
-            shutil.rmtree(self.old, ignore_errors=True)
+        arrays = [_plain(variable) for variable in self._variables()]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with interrupts_delayed(), whole_file(self.path) as partial, partial.open("wb") as file:
+            np.savez(file, *arrays, epoch=np.array(epoch + 1))
 
-    def _most_bytes(self) -> int:
-        optimizers = self.model.all_optimizers() if hasattr(self.model, "all_optimizers") else [self.model.optimizer]
-        kept = [*self.model.variables, *(variable for one in optimizers for variable in one.variables)]
-        return sum(_WIDEST * math.prod(variable.shape) + _ENTRY for variable in kept)
+    def _variables(self) -> list[keras.Variable]:
+        """Weights, statistics, states of random generators and slots of optimizers; not metrics, which begin anew."""
+        model = self.model
+        optimizers = model.all_optimizers() if hasattr(model, "all_optimizers") else [model.optimizer]
+        for optimizer in optimizers:
+            if not optimizer.built:
+                optimizer.build(model.trainable_variables)
+        found = [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
+        metrics = {id(variable) for variable in model.metrics_variables}
+        return list({id(variable): variable for variable in found if id(variable) not in metrics}.values())
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Takes the copy away from which a fit was restored that had no epoch left."""
-        super().on_train_end(logs)
-        shutil.rmtree(self.writing, ignore_errors=True)
+
+def _plain(variable: keras.Variable) -> np.ndarray:
+    """Its values as a kind of number that NumPy can write."""
+    value = ops.convert_to_numpy(variable)
+    return value.astype("float32") if value.dtype.kind == "V" or value.dtype.name == "bfloat16" else value
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Files appear whole or not at all."""
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -34,22 +33,6 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     with removed_on_failure(partial):
         yield partial
         partial.replace(target)
-
-
-def check_room(folder: Path, num_bytes: int) -> None:
-    """Makes sure that so many bytes can be written into a folder; for HDF5, which crashes where a disk is full.
-
-    Raises:
-        OSError: If there is no room for them.
-    """
-    trial = folder / "partial.room"
-    with removed_on_failure(trial):
-        with trial.open("wb") as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, num_bytes)
-            elif shutil.disk_usage(folder).free < num_bytes:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-        trial.unlink()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

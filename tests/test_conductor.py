@@ -13,6 +13,7 @@ from tiny_space import TinySpace, assert_same, images, search_model, weights_of
 from keras_dha import SearchModel
 from keras_dha.augmentation import PairPolicy
 from keras_dha.relaxations import OneHotSample, Softmax, SparseCode
+from keras_dha.safe_backup import SafeBackup
 from keras_dha.schedules import Schedule
 
 X, Y = images()
@@ -71,18 +72,21 @@ def test_the_search_ends_when_every_choice_is_frozen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fraction", "relaxation"), [(0.25, Softmax), (0.4, Softmax), (0.75, SparseCode)], ids=["after", "amid", "before"]
+    ("fraction", "relaxation", "backup"),
+    [(0.25, Softmax, SafeBackup), (0.4, Softmax, keras.callbacks.BackupAndRestore), (0.75, SparseCode, SafeBackup)],
+    ids=["after", "amid", "before"],
 )
-def test_kill_and_resume_is_as_if_nothing_had_happened(fraction: float, relaxation: Any, tmp_path: Path) -> None:
+def test_kill_and_resume_is_as_if_nothing_had_happened(
+    fraction: float, relaxation: Any, backup: Any, tmp_path: Path
+) -> None:
     """The kill comes before epoch 2: after the search, after a search that ended within an epoch, within the search."""
     parts = {"schedule": searched(fraction), "relaxation": relaxation()}
     undisturbed = quick_model(**parts)
     expected = fit(undisturbed)
-    backup = tmp_path / "backup"
     with pytest.raises(KilledError):
-        fit(quick_model(**parts), keras.callbacks.BackupAndRestore(backup), Kill(2))
+        fit(quick_model(**parts), backup(tmp_path / "backup"), Kill(2))
     resumed = quick_model(**parts)
-    found = fit(resumed, keras.callbacks.BackupAndRestore(backup))
+    found = fit(resumed, backup(tmp_path / "backup"))
     assert found == {name: values[2:] for name, values in expected.items() if values[2:]}
     assert_same(weights_of(undisturbed), weights_of(resumed))
     assert undisturbed.decisions() == resumed.decisions()
@@ -93,8 +97,8 @@ def test_kill_and_resume_with_augmentation_and_dropout(tmp_path: Path) -> None:
     models = [quick_model(space=DropoutSpace(), augmentation=policy, hyperparameters=None) for _ in range(3)]
     expected = fit(models[0], epochs=2)
     with pytest.raises(KilledError):
-        fit(models[1], keras.callbacks.BackupAndRestore(tmp_path / "backup"), Kill(1), epochs=2)
-    found = fit(models[2], keras.callbacks.BackupAndRestore(tmp_path / "backup"), epochs=2)
+        fit(models[1], SafeBackup(tmp_path / "backup"), Kill(1), epochs=2)
+    found = fit(models[2], SafeBackup(tmp_path / "backup"), epochs=2)
     # A state that was not restored would show at once; the last bit depends on how busy the machine's threads are.
     for name, values in expected.items():
         assert found[name] == pytest.approx(values[1:], rel=1e-5)

@@ -44,11 +44,16 @@ def test_a_fit_goes_on_where_its_backup_stands(tmp_path):
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["parts", "whole"]
 
 
-def test_an_end_between_two_names_leaves_the_old_backup(tmp_path):
+def test_an_end_in_the_middle_of_a_write_leaves_the_old_backup(tmp_path):
     fit(tmp_path / "b", 1)
-    (tmp_path / "b").rename(tmp_path / "b.old")
-    (tmp_path / "b.writing").mkdir()
+    (tmp_path / "partial.b").write_bytes((tmp_path / "b").read_bytes()[:100])
     assert fit(tmp_path / "b", 2)[0] == [1]
+
+
+def test_a_backup_of_another_model_is_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", np.zeros((1, 2)), epoch=1)
+    with pytest.raises(ValueError, match=r"that of the model that goes on. Received: .* of 1 variables, a model of 4"):
+        fit(tmp_path / "other.npz", 2)
 
 
 def test_who_does_not_write_restores_all_the_same(tmp_path):

@@ -253,7 +253,7 @@ def _fit(
             batch_size=options.batch_size,
             validation_data=_curve_part(source),
             time_budget=options.time_budget,
-            callbacks=[record, SafeBackup(folder.working / "backup", writes=record.writes)],
+            callbacks=[record, SafeBackup(folder.working / "backup.npz", writes=record.writes)],
             verbose=_verbosity(quiet=quiet),
         )
     except ValueError as error:

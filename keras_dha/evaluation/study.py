@@ -204,7 +204,7 @@ class SearchStudy:
             batch_size=protocol.batch_size,
             epochs=protocol.epochs,
             validation_data=self.data.validation,
-            callbacks=[*callbacks, curve, SafeBackup(working / "backup")],
+            callbacks=[*callbacks, curve, SafeBackup(working / "backup.npz")],
             verbose=0,
         )
         return curve.accuracies()
