@@ -28,7 +28,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-EXACT = 1e-5  # by which histories may differ: threads add up in any order
+EXACT = 1e-5  # by which histories may differ
+# Threads add up in any order, so that two undisturbed searches may differ on a busy machine, and then more and more.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def command(recipe: str, epochs: int, out: Path, workers: int) -> list[str]:
@@ -69,7 +71,7 @@ def workers_of(launcher: int) -> list[int]:
 def run_once(words: list[str], out: Path, log: Path, moment: Callable[[int], float | None], workers: int) -> list[str]:
     """Runs the command until it ends, or is killed; where it stood when it, or one of its workers, was."""
     with log.open("a") as file:
-        process = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **ONE_THREAD})
     kills: list[str] = []
     while True:
         try:
