@@ -79,7 +79,10 @@ def _workers(words: list[str], count: int, logs: Path) -> Iterator[list[subproce
             environment = {**os.environ, CLUSTER: json.dumps(cluster), LAUNCHER: str(os.getpid())}
             with (logs / str(index)).open("wb") as log:
                 out, errors = (log, subprocess.STDOUT) if index else (None, None)
-                processes.append(subprocess.Popen(words, env=environment, stdout=out, stderr=errors))
+                # In sessions of their own: Ctrl-C at the terminal would reach them by itself, and once more from here.
+                processes.append(
+                    subprocess.Popen(words, env=environment, stdout=out, stderr=errors, start_new_session=True)
+                )
             keep_on_share(processes[-1].pid, index, count)
         yield processes
     except KeyboardInterrupt:
