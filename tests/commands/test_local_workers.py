@@ -82,6 +82,7 @@ def test_an_interrupt_reaches_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(local_workers.time, "sleep", sleep)
     body = """
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background ignores
 try:
     (folder / f"{task}_ready").write_text("")
     time.sleep(100)
