@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dha.safe_backup import trained_state
+
 
 class LastGoodState:
     """All that training moves, as it was when it was last found finite.
@@ -33,12 +35,12 @@ class LastGoodState:
         Args:
             epoch: The number of the epoch that begins, from 0.
         """
-        self._kept = [(variable, ops.convert_to_numpy(variable)) for variable in self._variables()]
+        self._kept = [(variable, ops.convert_to_numpy(variable)) for variable in trained_state(self._model)]
         self._when = epoch
 
     def broken(self) -> list[str]:
         """The paths of what is not finite now."""
-        floats = [v for v in self._variables() if keras.backend.is_float_dtype(v.dtype)]
+        floats = [v for v in trained_state(self._model) if keras.backend.is_float_dtype(v.dtype)]
         return [v.path for v in floats if not np.isfinite(ops.convert_to_numpy(v)).all()]
 
     def go_back(self, found: str) -> str:
@@ -71,10 +73,3 @@ class LastGoodState:
 
     def _learning_rate(self) -> float:
         return float(ops.convert_to_numpy(self._model._learning_rate()))
-
-    def _variables(self) -> list[keras.Variable]:
-        optimizers = self._model.all_optimizers()
-        found = [*self._model.variables, *(v for optimizer in optimizers for v in optimizer.variables)]
-        metrics = {id(variable) for variable in self._model.metrics_variables}
-        unique = {id(variable): variable for variable in found if id(variable) not in metrics}
-        return list(unique.values())

@@ -41,7 +41,7 @@ class SafeBackup(keras.callbacks.Callback):
         """
         if not self.path.exists():
             return
-        variables = self._variables()
+        variables = trained_state(self.model)
         with np.load(self.path) as arrays:
             kept = {name: arrays[name] for name in arrays.files}
         epoch = int(kept.pop("epoch"))
@@ -61,21 +61,27 @@ class SafeBackup(keras.callbacks.Callback):
         """Writes the new backup in the place of the old one."""
         if not self.writes:
             return
-        arrays = [_plain(variable) for variable in self._variables()]
+        arrays = [_plain(variable) for variable in trained_state(self.model)]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with interrupts_delayed(), whole_file(self.path) as partial, partial.open("wb") as file:
             np.savez(file, *arrays, epoch=np.array(epoch + 1))
 
-    def _variables(self) -> list[keras.Variable]:
-        """Weights, statistics, states of random generators and slots of optimizers; not metrics, which begin anew."""
-        model = self.model
-        optimizers = model.all_optimizers() if hasattr(model, "all_optimizers") else [model.optimizer]
-        for optimizer in optimizers:
-            if not optimizer.built:
-                optimizer.build(model.trainable_variables)
-        found = [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
-        metrics = {id(variable) for variable in model.metrics_variables}
-        return list({id(variable): variable for variable in found if id(variable) not in metrics}.values())
+
+def trained_state(model: keras.Model) -> list[keras.Variable]:
+    """All that training moves, each once: weights, statistics, states of random generators, slots of optimizers.
+
+    Not metrics, which begin anew.
+
+    Args:
+        model: A compiled model; one of several optimizers has `all_optimizers`.
+    """
+    optimizers = model.all_optimizers() if hasattr(model, "all_optimizers") else [model.optimizer]
+    for optimizer in optimizers:
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+    found = [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
+    metrics = {id(variable) for variable in model.metrics_variables}
+    return list({id(variable): variable for variable in found if id(variable) not in metrics}.values())
 
 
 def _plain(variable: keras.Variable) -> np.ndarray:

@@ -217,8 +217,7 @@ DATA = {
 @pytest.mark.parametrize("kind", DATA)
 def test_kinds_of_data(kind: str) -> None:
     x, *y = DATA[kind]()
-    policy = PairPolicy(("Identity",)) if kind in ("arrays", "floats") else None
-    model = search_model(**PLAIN, augmentation=policy, relaxation=Softmax())
+    model = search_model(**PLAIN, augmentation=PairPolicy(("Identity",)), relaxation=Softmax())
     arguments = {} if kind in ("dataset", "weighted", "sequence") else {"batch_size": 16}
     validation = (x, *y) if y else x
     history = model.fit(x, *y, epochs=2, verbose=0, validation_data=validation, **arguments).history

@@ -16,7 +16,7 @@ from keras_dha.commands.team import CLUSTER, LAUNCHER
 from keras_dha.local_processes import free_port, how_it_ended, keep_on_share
 
 _LOOK = 0.2  # seconds between two looks at the processes
-_PATIENCE = 20.0  # seconds that a worker has to end when the first one has, or when it is told to
+_PATIENCE = 20.0  # seconds that workers have to end after Ctrl-C
 _MAX_RESTARTS = 10
 
 
@@ -86,22 +86,19 @@ def _workers(words: list[str], count: int, logs: Path) -> Iterator[list[subproce
             keep_on_share(processes[-1].pid, index, count)
         yield processes
     except KeyboardInterrupt:
-        _end(processes, signal.SIGINT)
+        _interrupt(processes)
         raise
-    finally:
-        _end(processes, None)
-
-
-def _end(processes: list[subprocess.Popen[bytes]], told: int | None) -> None:
-    """Has all processes end: by themselves, or by a signal, and by force where that takes too long."""
-    for process in processes:
-        if told is not None and process.poll() is None:
-            process.send_signal(told)
-    until = time.monotonic() + _PATIENCE
-    for process in processes:
-        try:
-            # One that waits for a worker that is gone would wait for ever.
-            process.wait(max(until - time.monotonic(), 0.0) if told is not None else 0.0)
-        except subprocess.TimeoutExpired:
+    finally:  # one that waits for a worker that is gone would wait for ever
+        for process in processes:
             process.kill()
             process.wait()
+
+
+def _interrupt(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Passes Ctrl-C on, and waits for those that still have something to say."""
+    for process in processes:
+        process.send_signal(signal.SIGINT)  # does nothing to one that has ended
+    until = time.monotonic() + _PATIENCE
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(until - time.monotonic(), 0.0))

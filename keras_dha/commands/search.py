@@ -78,7 +78,7 @@ def search(options: SearchOptions, out: str, *, resume: bool = False, quiet: boo
         with team.strategy.scope():
             model, table = make_model(options, source), load_table(options)
         load_seconds = time.monotonic() - started
-        undo = folder.begin(run) if team.is_chief else nothing
+        undo = folder.begin(run) if team.is_chief else None
     record = EpochRecord(folder.working, started, writes=team.is_chief)
     with _interruption(record, options, out):
         _fit(model, options, source, folder, record, undo=undo if stored is None else None, quiet=quiet)
@@ -217,10 +217,6 @@ def check_same_data(run: dict[str, Any], stored: dict[str, Any] | None) -> None:
             f"A search that goes on must see the same data. Received: {run['arguments']['data']} with the checksum "
             f"{now}, before {before}. Bring the data back, or start a new search in another folder."
         )
-
-
-def nothing() -> None:
-    """What a worker takes back that has written nothing."""
 
 
 def _with_flip(policy: Any) -> Any:

@@ -81,7 +81,10 @@ class Points:
 
     def random(self, rng: np.random.Generator) -> Values:
         """A point, each of its values drawn uniformly from those that are possible, or by the hyper-parameter."""
-        return self.complete({}, rng)
+        if self._parents:
+            return self.complete({}, rng)
+        shares = rng.random(len(self._known)).tolist()  # all are asked: the same numbers as one by one, in one call
+        return {name: _at(hp, options, share) for (hp, name, _, options), share in zip(self._known, shares)}
 
     def complete(self, values: Mapping[str, Any], rng: np.random.Generator | None = None) -> Values:
         """The point that has these values where it can; others are drawn, or their defaults if there is no `rng`."""
@@ -162,9 +165,14 @@ def nearest(hp: Any, options: Sequence[Any] | None, value: Any) -> Any:
 
 
 def _drawn(hp: Any, options: Sequence[Any] | None, rng: np.random.Generator) -> Any:
+    return _at(hp, options, float(rng.random()))  # several times as fast as rng.integers
+
+
+def _at(hp: Any, options: Sequence[Any] | None, share: float) -> Any:
+    """The value at a share in [0, 1) of the way through those that are possible."""
     if options is None or len(options) > _MOST_OPTIONS:
-        return hp.prob_to_value(float(rng.random()))
-    return options[int(len(options) * rng.random())]  # several times as fast as rng.integers
+        return hp.prob_to_value(share)
+    return options[int(len(options) * share)]
 
 
 def _others(hp: Any, options: Sequence[Any] | None, value: Any, rng: np.random.Generator) -> list[Any]:

@@ -32,8 +32,8 @@ def searched(tuner_class: Any, hypermodel: SpaceHyperModel, folder: Path, **kwar
 @pytest.mark.slow
 def test_random_search_end_to_end(tmp_path: Path) -> None:
     hypermodel = SpaceHyperModel(TinySpace(), seed=0)
-    tuner = searched(keras_tuner.RandomSearch, hypermodel, tmp_path, max_trials=2)
-    assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 2
+    tuner = searched(keras_tuner.RandomSearch, hypermodel, tmp_path, max_trials=3)
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 3
     best = tuner.get_best_hyperparameters()[0]
     decisions = hypermodel.decisions(best)
     assert isinstance(decisions.validate(TinySpace().choices()), Decisions)

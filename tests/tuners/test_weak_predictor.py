@@ -200,7 +200,7 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
 def test_a_proposal_takes_less_than_half_a_second(predictor: str, hp: Any, tmp_path: Path) -> None:
     """A round, of 40,000 points that are all ranked or of 10^50 * 4, after a hundred trials.
 
-    In processor time, of which a busy machine takes more, with caches shared: the least of five is what it costs.
+    In processor time, of which threads that wait for each other take more on a busy machine: the median of five.
     """
     hp.Choice("more", [0, 1, 2, 3])
     oracle = oracle_of(tmp_path, hyperparameters=hp, predictor=predictor, num_initial_points=100)
@@ -211,4 +211,4 @@ def test_a_proposal_takes_less_than_half_a_second(predictor: str, hp: Any, tmp_p
         began = time.process_time()
         assert oracle.populate_space(str(number))["status"] == "RUNNING"
         seconds.append(time.process_time() - began)
-    assert min(seconds) < 0.5, seconds
+    assert np.median(seconds) < 0.5, seconds
