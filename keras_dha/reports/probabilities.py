@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from keras_dha.diagnostics import normalized_entropy
 
 MAX_OPTIONS = 6
+MAX_KEPT = 12
 
 
 def probability_bars(probabilities: Mapping[str, Mapping[str, float]], decisions: Mapping[str, Iterable[str]]) -> str:
@@ -16,13 +17,23 @@ def probability_bars(probabilities: Mapping[str, Mapping[str, float]], decisions
         decisions: Choice name -> kept options.
 
     Returns:
-        HTML; the empty string without choices. At most `MAX_OPTIONS` bars a choice, and the kept options always.
+        HTML; the empty string without choices. At most `MAX_OPTIONS` bars a choice, and the kept options always, unless
+        they are more than `MAX_KEPT`, as the channels of a width are: then one bar tells how many.
     """
     blocks = [_block(name, options, set(decisions.get(name, ()))) for name, options in probabilities.items()]
     return f'<div class="choices">{"".join(blocks)}</div>' if blocks else ""
 
 
+def number_kept(kept: int, options: int) -> str:
+    """In words, for choices that keep too many options to name them."""
+    return f"{kept} of {options} kept"
+
+
 def _block(name: str, options: Mapping[str, float], kept: set[str]) -> str:
+    if len(kept) > MAX_KEPT:
+        share = len(kept) / len(options)
+        bar = _bar(number_kept(len(kept), len(options)), share, True)
+        return f'<div class="choice"><h4>{html.escape(name)}</h4>{bar}</div>'
     ranked = sorted(options.items(), key=lambda pair: -pair[1])
     shown = [pair for rank, pair in enumerate(ranked) if rank < MAX_OPTIONS or pair[0] in kept]
     bars = "".join(_bar(option, probability, option in kept) for option, probability in shown)

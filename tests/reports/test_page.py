@@ -49,6 +49,16 @@ def test_sizes_are_not_counted_like_operations(record):
     assert "<th>layer_0_kernel</th><td>5</td>" in page
 
 
+def test_channels_are_counted_and_not_named(record):
+    gates = {"conv": {str(i): 1 / 512 for i in range(512)}, "kind": {"a": 1.0, "b": 0.0}}
+    kept = {"conv": [str(i) for i in range(0, 512, 2)], "kind": ["a"]}
+    page = render(record(decisions=kept, probabilities=gates))
+    assert "<th>conv</th><td>256 of 512 kept</td>" in page
+    assert "<th>kind</th><td>a</td>" in page
+    assert "0.000 at the end (1: undecided" in page  # of the named options; many open gates are not undecided
+    assert len(page) < len(render(record()))
+
+
 def test_costs_are_in_the_summary(record):
     costs = {"multiply_adds": 1234567, "model_bytes": 4000, "predicted_ms": 0.125}
     page = render(record(result={**record().result, "costs": costs}))

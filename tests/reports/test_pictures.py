@@ -161,3 +161,11 @@ def test_probability_bars_leave_out_the_improbable_but_not_the_kept():
     assert "o8" in bars
     assert "and 2 more, 0.03 in all" in bars or "and 2 more, 0.02 in all" in bars
     assert reports.probability_bars({}, {}) == ""
+
+
+def test_a_width_of_hundreds_of_channels_is_one_bar():
+    options = {str(i): 1 / 256 for i in range(256)}
+    bars = reports.probability_bars({"conv": options}, {"conv": [str(i) for i in range(64)]})
+    assert bars.count('class="bar') == 1
+    assert "64 of 256 kept" in bars
+    assert "width:25.0%" in bars
