@@ -148,3 +148,63 @@ def test_branches_whose_gate_is_closed_are_left_out() -> None:
     np.testing.assert_allclose(derived.predict(X, verbose=0), search.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match=r"one gate a channel only\. Received: .*'layer_0'"):
         SearchModel(space, dnal(max_parameters=0.5))
+
+
+def _digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """1,197 images to train on, 600 to test on."""
+    x, y = pytest.importorskip("sklearn.datasets").load_digits(return_X_y=True)
+    x = x.reshape(-1, 8, 8, 1).astype("float32")
+    test, train = np.split(np.random.default_rng(0).permutation(len(x)), [600])
+    return (x[train], y[train]), (x[test], y[test])
+
+
+def _digit_network() -> keras.Model:
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Rescaling(1 / 8, -1.0)(inputs)
+    for width, strides in ((16, 1), (16, 2), (32, 1)):
+        x = keras.layers.Conv2D(width, 3, strides=strides, padding="same", use_bias=False)(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    return keras.Model(inputs, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.slow
+def test_a_third_of_the_channels_costs_little_and_those_that_stay_beat_random_ones() -> None:
+    """dnal.md, property 7, of bounds in place of weights; means over three seeds, on images not trained on."""
+    (x, y), (x_test, y_test) = _digits()
+
+    def trained(model: keras.Model, epochs: int) -> keras.Model:
+        model.compile(
+            keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-4),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        model.fit(x, y, batch_size=64, epochs=epochs, verbose=0)
+        return model
+
+    def score(model: keras.Model) -> float:
+        return float((model.predict(x_test, verbose=0).argmax(-1) == y_test).mean())
+
+    found: dict[str, list[float]] = {name: [] for name in ("whole", "half", "kept", "eighth", "random")}
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        model = _digit_network()
+        searches = {}
+        for name, bound in (("half", 0.5), ("eighth", 0.12)):
+            searches[name] = SearchModel(GatedSpace(model), dnal(max_multiply_adds=bound), seed=seed)
+            searches[name].fit(x, y, batch_size=64, epochs=20, verbose=0)
+            found[name].append(score(searches[name].derive()))
+        options = {choice.name: choice.options for choice in GatedSpace(model).choices()}
+        kept = {name: searches["half"].decisions()[name] for name in options}
+        found["kept"].append(sum(map(len, kept.values())) / sum(map(len, options.values())))
+        trained(model, 6)  # as the first stage, before masks of equal sizes are drawn
+        rng = np.random.default_rng(seed)
+        numbers = {name: len(searches["eighth"].decisions()[name]) for name in options}
+        drawn = {name: sorted(rng.permutation(len(own))[: numbers[name]]) for name, own in options.items()}
+        masked = {name: [options[name][i] for i in numbers] for name, numbers in drawn.items()}
+        search = SearchModel(GatedSpace(model), dnal(), decisions=masked, seed=seed)
+        search.fit(x, y, batch_size=64, epochs=12, verbose=0)
+        found["random"].append(score(search.derive()))
+        found["whole"].append(score(trained(model, 14)))
+    mean = {name: float(np.mean(values)) for name, values in found.items()}
+    assert mean["kept"] <= 0.7, found
+    assert mean["half"] >= mean["whole"] - 0.02, found
+    assert mean["eighth"] >= mean["random"], found
