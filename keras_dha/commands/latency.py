@@ -58,7 +58,7 @@ def latency(
     with bad_input():
         measured = make_space(space, input_shape, classes, channels=channels, cells=cells)
         table = LatencyTable.measure(measured, runtime=runtime, progress=None if quiet else tell)
-        slowest = table.largest(measured)
+        slowest, _ = table.agreement[-1]
         target.parent.mkdir(parents=True, exist_ok=True)
         table.save(target)
     call = ", ".join([str(tuple(input_shape)), str(classes), f"channels={channels}", f"{COUNTED[space]}={cells}"])

@@ -142,7 +142,9 @@ def _limits(space: SearchSpace, table: LatencyTable | None, bounds: dict[str, An
             f"--shares must be within reach: the smallest network has {least:.3f} of the largest one's {name}. "
             f"Received: {bounds['shares']}. Leave out the smaller ones, or give the space fewer --channels."
         )
-    whole = table.largest(space) if table and name == "latency_ms" else cost.most
+    whole = cost.most
+    if table is not None and name == "latency_ms":  # parts add over blocks but for what is fused where they meet
+        whole = table.predict_decisions(space, cost.extremes()[1])
     return {share: (f"max_{name}", share * whole) for share in bounds["shares"]}
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dha.derivation import FixedChooser
+from keras_dha.costs.covering import network, with_block
 from keras_dha.spaces import Choice, Decisions, SearchSpace
 
 Tensor = Any
@@ -62,7 +62,7 @@ class BlockCost:
         """
         blocks = blocks_of(space)
         base = {choice.name: choice.options[0] for block in blocks for choice in block}
-        whole = float(cost(_network(space, base)))
+        whole = float(cost(network(space, base)))
         known: dict[Hashable, np.ndarray] = {}
         tables = []
         for block in blocks:
@@ -70,7 +70,7 @@ class BlockCost:
             key = space.block_key(names)
             if key not in known:
                 values = [
-                    _of_block(space, base, names, combination, cost)
+                    float(cost(with_block(space, base, dict(zip(names, combination)))))
                     for combination in itertools.product(*(choice.options for choice in block))
                 ]
                 known[key] = np.array(values).reshape(shape)
@@ -110,6 +110,15 @@ class BlockCost:
         """The cost of the network of these decisions."""
         kept = Decisions(decisions).validate([choice for block in self.blocks for choice in block])
         return self.constant + sum(float(t[_positions(block, kept)]) for t, block in zip(self.tables, self.blocks))
+
+    def extremes(self) -> tuple[Decisions, Decisions]:
+        """The networks of least and of largest cost."""
+        found: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        for block, table in zip(self.blocks, self.tables):
+            for kept, position in zip(found, (table.argmin(), table.argmax())):
+                options = np.unravel_index(position, table.shape)
+                kept.update({choice.name: choice.options[int(i)] for choice, i in zip(block, options)})
+        return Decisions(found[0]), Decisions(found[1])
 
     def __call__(self, weights: Mapping[str, Tensor]) -> Tensor:
         """The expected cost, a scalar with gradients.
@@ -155,20 +164,3 @@ def blocks_of(space: SearchSpace) -> list[list[Choice]]:
 
 def _positions(block: Sequence[Choice], kept: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(choice.options.index(kept[choice.name][0]) for choice in block)
-
-
-def _network(space: SearchSpace, decisions: Mapping[str, Any]) -> keras.Model:
-    return space.without_closed(space.build(FixedChooser(decisions)))
-
-
-def _of_block(
-    space: SearchSpace,
-    base: Mapping[str, Any],
-    names: Sequence[str],
-    combination: Sequence[str],
-    cost: Callable[[keras.Model], float],
-) -> float:
-    """What a block costs, or a whole network with it."""
-    decisions = {**base, **dict(zip(names, combination))}
-    alone = space.block_model(names, FixedChooser(decisions))
-    return float(cost(_network(space, decisions) if alone is None else space.without_closed(alone)))

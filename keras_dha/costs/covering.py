@@ -74,14 +74,14 @@ def extreme_decisions(space: SearchSpace, cost: Callable[[keras.Model], float]) 
     for block in blocks:
         alike = (space.block_key(tuple(block[0])), tuple(tuple(combination.values()) for combination in block))
         if alike not in known:
-            known[alike] = [cost(_with_block(space, base, combination)) for combination in block]
+            known[alike] = [cost(with_block(space, base, combination)) for combination in block]
         for kept, position in zip(chosen, (np.argmin(known[alike]), np.argmax(known[alike]))):
             kept.update(block[int(position)])
     return Decisions(chosen[0]), Decisions(chosen[1])
 
 
-def _with_block(space: SearchSpace, base: Mapping[str, Kept], combination: Mapping[str, Kept]) -> keras.Model:
-    """A block of these options alone, or a network with it."""
+def with_block(space: SearchSpace, base: Mapping[str, Any], combination: Mapping[str, Any]) -> keras.Model:
+    """A block of these options alone, or a network with it, that has what `base` says elsewhere."""
     decisions = {**base, **combination}
     alone = space.block_model(tuple(combination), FixedChooser(decisions))
     return network(space, decisions) if alone is None else space.without_closed(alone)

@@ -38,7 +38,8 @@ class LatencyTable:
         overhead_ms: What a call costs.
         scale: What a part costs in a network, where others have been in the caches before, as a multiple of alone.
         device: What it was measured on.
-        agreement: Predicted and measured milliseconds of the networks that `scale` was fitted to.
+        agreement: Predicted and measured milliseconds of the networks that `scale` was fitted to; where `measure` made
+            the table, the last one is the slowest of the space.
         versions: Of Python and packages, and the date.
 
     Raises:

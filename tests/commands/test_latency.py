@@ -15,9 +15,7 @@ def asked(monkeypatch):
 
     def measure(space, *, runtime, progress):
         seen.update(space=space, runtime=runtime, progress=progress)
-        table = LatencyTable({}, runtime=runtime, agreement=[(1.0, 1.0)])
-        monkeypatch.setattr(table, "largest", lambda space: 1.25)
-        return table
+        return LatencyTable({}, runtime=runtime, agreement=[(1.0, 1.0), (1.25, 1.5)])
 
     monkeypatch.setattr(LatencyTable, "measure", measure)
     return seen

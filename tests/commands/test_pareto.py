@@ -1,5 +1,6 @@
 import csv
 import json
+import types
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from keras_dha import cli
 from keras_dha.commands import CommandError, CommandInterrupted, SearchOptions
 from keras_dha.commands import pareto as module
 from keras_dha.commands.pareto import pareto
-from keras_dha.costs import LatencyTable, Timing, parameters
+from keras_dha.costs import BlockCost, LatencyTable, Timing, parameters
 from keras_dha.data.sources import Source
 from keras_dha.spaces import MobileNetSpace
 
@@ -22,8 +23,22 @@ def source():
     return Source("tiny", x, np.arange(8) % 2, x, np.arange(8) % 2, ("a", "b"))
 
 
+@pytest.fixture(scope="module")
+def measured_once():
+    """`BlockCost.measure`, which remembers what the one space of these tests costs."""
+    known = {}
+
+    def measure(space, cost):
+        key = (json.dumps(space.get_config()), cost)
+        if key not in known:
+            known[key] = BlockCost.measure(space, cost)
+        return known[key]
+
+    return measure
+
+
 @pytest.fixture
-def searched(monkeypatch, source):
+def searched(monkeypatch, source, measured_once):
     """Searches take no time: each is as accurate as its bound is wide. Returns what each was asked."""
     asked = []
 
@@ -44,6 +59,7 @@ def searched(monkeypatch, source):
         return ""
 
     monkeypatch.setattr(module, "search", search)
+    monkeypatch.setattr(module, "BlockCost", types.SimpleNamespace(measure=measured_once))
     monkeypatch.setattr(module, "load_data", lambda options: source)
     monkeypatch.setattr(
         module, "milliseconds_of", lambda models, runtime: [Timing(1.0 + i) for i in range(len(models))]
@@ -151,7 +167,7 @@ def test_and_leaves_out_what_is_only_told(searched, tmp_path, monkeypatch):
 def test_a_table_is_measured_first_where_latency_is_bound(searched, tmp_path, monkeypatch):
     table = LatencyTable({}, runtime="litert", agreement=[(1.0, 1.0)])
     monkeypatch.setattr(table, "predict", parameters)
-    monkeypatch.setattr(table, "largest", lambda space: 2.0)
+    monkeypatch.setattr(table, "predict_decisions", lambda space, decisions: 2.0)
     monkeypatch.setattr(module.LatencyTable, "measure", lambda space, progress: table)
     run(tmp_path, cost="latency_ms")
     own = str(tmp_path / "p" / "table.json")

@@ -45,6 +45,12 @@ def test_it_is_the_expectation_for_weights_and_has_its_gradient(cost: BlockCost)
     assert (cost.least, cost.most) == (21, 60)
 
 
+def test_it_knows_the_cheapest_and_the_dearest_network(cost: BlockCost) -> None:
+    cheapest, dearest = cost.extremes()
+    assert dict(cheapest) == {"first": ("none",), "wide": ("3",)}
+    assert dict(dearest) == {"first": ("dense",), "wide": ("8",)}
+
+
 def test_it_is_found_by_least_squares_from_whole_networks(cost: BlockCost) -> None:
     decisions = [{"first": first, "wide": wide} for first, wide in COSTS]
     found = BlockCost.fit(SPACE, decisions, list(COSTS.values()))
