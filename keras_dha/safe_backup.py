@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dha.npz_file import UNREADABLE, read_npz
 from keras_dha.write_file import whole_file
 
 
@@ -37,14 +38,12 @@ class SafeBackup(keras.callbacks.Callback):
         """Restores the backup, if there is one.
 
         Raises:
-            ValueError: If it is of another model.
+            ValueError: If it is damaged, or of another model.
         """
         if not self.path.exists():
             return
         variables = trained_state(self.model)
-        with np.load(self.path) as arrays:
-            kept = {name: arrays[name] for name in arrays.files}
-        epoch = int(kept.pop("epoch"))
+        kept, epoch = read_backup(self.path)
         values = [kept.get(f"arr_{number}") for number in range(len(variables))]
         if len(kept) != len(values) or any(v is None or v.shape != tuple(x.shape) for v, x in zip(values, variables)):
             raise ValueError(
@@ -65,6 +64,27 @@ class SafeBackup(keras.callbacks.Callback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with interrupts_delayed(), whole_file(self.path) as partial, partial.open("wb") as file:
             np.savez(file, *arrays, epoch=np.array(epoch + 1))
+
+
+def read_backup(path: Path) -> tuple[dict[str, np.ndarray], int]:
+    """The numbers of a backup by name, and how many epochs they have seen.
+
+    Raises:
+        ValueError: If the file is not whole, or something else.
+    """
+    try:
+        kept = read_npz(path) or {}
+        epoch = kept.pop("epoch", None)
+        if epoch is None or epoch.shape or epoch.dtype.kind not in "iu" or epoch < 0:
+            raise ValueError(f"epoch={epoch!r}")
+        if strange := [name for name, value in kept.items() if value.dtype.kind not in "biuf"]:
+            raise ValueError(f"{strange[:3]} are not numbers")
+    except UNREADABLE as error:
+        raise ValueError(
+            f"A backup must be a whole file that a fit wrote. Received: {path} ({error}). "
+            "Take it from a copy, or begin again in another folder."
+        ) from error
+    return kept, int(epoch)
 
 
 def trained_state(model: keras.Model) -> list[keras.Variable]:

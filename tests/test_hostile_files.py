@@ -10,22 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from file_readers import IMAGES, JSON_READERS, LABELS, REFUSES, SPACE, archive
 from hostile_data import spoilt_bytes, spoilt_json
 
 from keras_dha import augmentation, data
-from keras_dha.augmentation import DADAPolicy, PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment
+from keras_dha.augmentation import TrivialAugment
 from keras_dha.commands import CommandError
-from keras_dha.commands.run_folder import RunFolder
-from keras_dha.costs import LatencyTable
 from keras_dha.reports import write_report
-from keras_dha.spaces import Decisions, NASBench201Space
+from keras_dha.spaces import Decisions
 
 # Numbers near infinity are clipped, or drawn as nothing, where they are no error.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 MOST = 60  # of each kind of damage
-REFUSES = (ValueError, OSError, CommandError)
-SPACE = NASBench201Space((8, 8, 1), 3, channels=2, cells_per_stage=1)
 
 
 def refused(read: Any) -> bool:
@@ -45,13 +42,13 @@ def test_decisions(tmp_path: Path) -> None:
         assert refused(lambda: Decisions.load(path).validate(SPACE.choices())) or json.loads(text) == good
 
 
-@pytest.mark.parametrize("kind", [DADAPolicy, PairPolicy, RandAugment, RelaxedPolicy, TrivialAugment])
-def test_policies(tmp_path: Path, kind: Any) -> None:
-    path = tmp_path / "policy.json"
-    good = json.loads(json.dumps(kind(("Rotate", "Invert")).policy()))
-    for text in spoilt_json(good, most=MOST):
+@pytest.mark.parametrize("name", JSON_READERS)
+def test_plain_data(tmp_path: Path, name: str) -> None:
+    reader = JSON_READERS[name]
+    path = tmp_path / reader.file
+    for text in spoilt_json(json.loads(reader.good), most=MOST):
         path.write_text(text, encoding="utf-8")
-        refused(lambda: augmentation.load(path))  # other numbers may make a policy, too
+        refused(lambda: reader.read(path))  # other numbers may make a good file, too
 
 
 def test_a_policy_cannot_name_what_is_no_part_of_one() -> None:
@@ -59,23 +56,6 @@ def test_a_policy_cannot_name_what_is_no_part_of_one() -> None:
     for name in ("os>system", "keras_dha>SearchModel", "Lambda", None):
         with pytest.raises(ValueError, match="must name registered BasicAugmentations"):
             augmentation.load({**policy, "base": [{"name": name, "config": {}}]})
-
-
-def test_latency_tables(tmp_path: Path) -> None:
-    path = tmp_path / "table.json"
-    good = json.loads(
-        json.dumps(LatencyTable({"a": 1.0, "b": 2.0}, runtime="litert", agreement=[(1.0, 1.1)]).get_config())
-    )
-    for text in spoilt_json(good, most=MOST):
-        path.write_text(text, encoding="utf-8")
-        refused(lambda: LatencyTable.load(path))
-
-
-def test_runs_that_go_on(tmp_path: Path) -> None:
-    good = {"arguments": {"data": "digits", "epochs": 2}, "command": "keras-dha search", "data": {"checksum": "0"}}
-    for text in spoilt_json(good, most=MOST):
-        (tmp_path / "run.json").write_text(text, encoding="utf-8")
-        refused(RunFolder(tmp_path).read_run)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
@@ -105,22 +85,13 @@ def test_reports_of_spoilt_runs(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def archive(**arrays: Any) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
-X, Y = np.zeros((20, 4, 4, 1), np.uint8), np.arange(20) % 2
-
-
 def load(path: Path) -> Any:
     return data.load(f"npz:{path}")
 
 
 def test_damaged_archives(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
-    for content in spoilt_bytes(archive(x_train=X, y_train=Y), most=300):
+    for content in spoilt_bytes(archive(x_train=IMAGES, y_train=LABELS), most=300):
         path.write_bytes(content)
         refused(lambda: load(path))
     assert [found.name for found in tmp_path.iterdir()] == ["d.npz"]
@@ -140,7 +111,7 @@ class Payload:
 def test_pickled_objects_are_not_read(tmp_path: Path, where: str) -> None:
     path, mark = tmp_path / "d.npz", tmp_path / "ran"
     payload = np.array([Payload(mark)] * 2, dtype=object)
-    path.write_bytes(archive(**{"x_train": X, "y_train": Y, where: payload}))
+    path.write_bytes(archive(**{"x_train": IMAGES, "y_train": LABELS, where: payload}))
     assert refused(lambda: load(path))
     assert not mark.exists()
 

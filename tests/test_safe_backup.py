@@ -56,6 +56,23 @@ def test_a_backup_of_another_model_is_refused(tmp_path):
         fit(tmp_path / "other.npz", 2)
 
 
+@pytest.mark.parametrize("epoch", [-1, 1.5, [1], "1"])
+def test_a_backup_of_no_epoch_is_refused(tmp_path, epoch):
+    np.savez(tmp_path / "b.npz", np.zeros((1, 1)), epoch=epoch)
+    with pytest.raises(ValueError, match=r"must be a whole file that a fit wrote. Received: .*b.npz \(epoch=array"):
+        fit(tmp_path / "b.npz", 2)
+
+
+@pytest.mark.parametrize("size", [0, 10, 100, -30, -1])
+def test_a_backup_that_is_cut_off_is_refused(tmp_path, size):
+    fit(tmp_path / "b", 1)
+    whole = (tmp_path / "b").read_bytes()
+    (tmp_path / "b").write_bytes(whole[:size])
+    with pytest.raises(ValueError, match="must be a whole file that a fit wrote"):
+        fit(tmp_path / "b", 2)
+    assert (tmp_path / "b").read_bytes() == whole[:size]
+
+
 def test_who_does_not_write_restores_all_the_same(tmp_path):
     whole = fit(tmp_path / "whole", 3)
     fit(tmp_path / "b", 1)

@@ -13,8 +13,8 @@ import keras
 
 from keras_dha.commands.errors import CommandError
 from keras_dha.commands.run_folder import obstacle_to, replace_folder
-from keras_dha.data.npz_file import UNREADABLE
 from keras_dha.exports import export_model
+from keras_dha.npz_file import UNREADABLE
 from keras_dha.reports import run_record
 from keras_dha.safe_backup import interrupts_delayed
 from keras_dha.write_file import removed_on_failure, whole_file

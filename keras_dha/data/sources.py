@@ -9,8 +9,8 @@ import numpy as np
 from keras_dha.data import checks
 from keras_dha.data.checks import DataError
 from keras_dha.data.image_folder import read_image_folder
-from keras_dha.data.npz_file import UNREADABLE, read_npz
 from keras_dha.data.split import content_hashes, stratified_split
+from keras_dha.npz_file import UNREADABLE, read_npz
 
 _SPLIT_SEED = 0  # a constant: everybody who names a data set has the same test part
 _KNOWN = "digits, npz:FILE, dir:FOLDER, tfds:NAME"

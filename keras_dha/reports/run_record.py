@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_dha.data.npz_file import UNREADABLE, read_npz
+from keras_dha.npz_file import UNREADABLE, read_npz
 
 RESULT = "result.json"
 DECISIONS = "decisions.json"

@@ -1,7 +1,9 @@
+import zipfile
+
 import numpy as np
 import pytest
 
-from keras_dha.data.npz_file import UNREADABLE, read_npz
+from keras_dha.npz_file import UNREADABLE, read_npz
 
 
 def test_arrays_by_name(tmp_path):
@@ -20,6 +22,14 @@ def test_a_file_that_is_cut_off(tmp_path, size):
     np.savez_compressed(tmp_path / "a.npz", x=np.arange(300))
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:size])
     with pytest.raises(UNREADABLE):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_a_member_that_is_no_array(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.arange(3))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("notes.txt", "mine")
+    with pytest.raises(ValueError, match=r"must hold arrays only. Received: .*a\.npz, with \['notes\.txt'\]"):
         read_npz(tmp_path / "a.npz")
 
 

@@ -18,7 +18,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray] | None:
     with path.open("rb") as stream:  # np.load leaves a file open that it opened and could not read
         _check_size(stream)
         loaded = np.load(stream, allow_pickle=False)
-        return None if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        if isinstance(loaded, np.ndarray):
+            return None
+        found = {name: loaded[name] for name in loaded.files}  # bytes, of a member that is no array
+    others = [name for name, value in found.items() if not isinstance(value, np.ndarray)]
+    if others:
+        raise ValueError(f"A .npz file must hold arrays only. Received: {path}, with {others[:3]}. Take those out.")
+    return found
 
 
 def _check_size(stream: IO[bytes]) -> None:
