@@ -116,13 +116,14 @@ def optimizer(rate: Any = RATE) -> keras.optimizers.Optimizer:
     return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
-def train(model: keras.Model, data: dict[str, np.ndarray], epochs: tuple[int, int], total: int) -> None:
+def train(model: keras.Model, data: dict[str, np.ndarray], epochs: tuple[int, int], total: int, seed: int) -> None:
     """Epochs from one to another of a training of so many."""
     steps = math.ceil(len(data["y_train"]) / BATCH)
     rate = Annealed(epochs[0] * steps, round(SETTLES * total * steps), total * steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer(rate), loss, metrics=["accuracy"])
-    model.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=epochs[1] - epochs[0], verbose=0)
+    rows = keras_dha.data.reshuffled(data["x_train"], data["y_train"], batch_size=BATCH, seed=seed + epochs[0])
+    model.fit(rows, epochs=epochs[1] - epochs[0], shuffle=False, verbose=0)
 
 
 def thinned(space: GatedSpace, model: keras.Model, share: float) -> keras.Model:
@@ -176,10 +177,10 @@ def run(data_name: str, name: str, method: str, share: float, arguments: argpars
     else:
         first = round(FIRST * epochs)
         if method == "magnitude":
-            train(model, data, (0, first), epochs)
+            train(model, data, (0, first), epochs, arguments.seed)
         if method != "whole":
             model = thinned(GatedSpace(model), model, share)
-        train(model, data, (first if method == "magnitude" else 0, epochs), epochs)
+        train(model, data, (first if method == "magnitude" else 0, epochs), epochs, arguments.seed)
     seconds = time.monotonic() - began
     accuracy = model.evaluate(data["x_test"], data["y_test"], batch_size=500, verbose=0)[1]
     found = {"data": data_name, "network": name, "method": method, "share": share, "seed": arguments.seed}

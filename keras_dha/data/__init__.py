@@ -1,6 +1,6 @@
 """Data sources, checks, and the split into training and held-out part.
 
-`PairedData` needs TensorFlow, which is loaded when that name is first used.
+`PairedData` and `reshuffled` need TensorFlow, which is loaded when one of these names is first used.
 """
 
 import importlib
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from keras_dha.data.data_summary import ArraySpec as ArraySpec
     from keras_dha.data.data_summary import DataSummary as DataSummary
     from keras_dha.data.paired_data import PairedData as PairedData
+    from keras_dha.data.reshuffled import reshuffled as reshuffled
 
-__all__ = ["ArraySpec", "DataError", "DataSummary", "PairedData", "Source", "load"]
+__all__ = ["ArraySpec", "DataError", "DataSummary", "PairedData", "Source", "load", "reshuffled"]
 
 _LATE = {
     "ArraySpec": "keras_dha.data.data_summary",
     "DataSummary": "keras_dha.data.data_summary",
     "PairedData": "keras_dha.data.paired_data",
+    "reshuffled": "keras_dha.data.reshuffled",
 }
 
 

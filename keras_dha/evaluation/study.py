@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_dha.costs import parameters
+from keras_dha.data import reshuffled
 from keras_dha.evaluation.inherited_network import SupernetAccuracies
 from keras_dha.evaluation.protocol import SEARCHES, EvaluationData, Protocol, accuracy
 from keras_dha.evaluation.ranks import best_and_last
@@ -222,7 +223,8 @@ class SearchStudy:
         rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self.space.from_logits)
         final.compile(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True), loss)
-        final.fit(*self.data.train, batch_size=self.protocol.batch_size, epochs=epochs, verbose=0)
+        rows = reshuffled(*self.data.train, batch_size=self.protocol.batch_size, seed=self.protocol.seed)
+        final.fit(rows, epochs=epochs, shuffle=False, verbose=0)
         parts = {name: accuracy(final, getattr(self.data, name)) for name in ("validation", "test")}
         return {**parts, "epochs": epochs, "seconds": time.monotonic() - began}
 
