@@ -106,10 +106,11 @@ def tuned(data: dict[str, np.ndarray], method: str, epochs: int, trial: int, see
             return found
 
         oracle.create_trial = create_trial
-        arguments: dict[str, Any] = {"batch_size": 64, "verbose": 0, "callbacks": [Counter(), Annealed()]}
+        arguments: dict[str, Any] = {"shuffle": False, "verbose": 0, "callbacks": [Counter(), Annealed()]}
         if method != "hyperband":
             arguments["epochs"] = trial
-        tuner.search(x[kept], y[kept], validation_data=(x[held_out], y[held_out]), **arguments)
+        rows = keras_dha.data.reshuffled(x[kept], y[kept], batch_size=64, seed=seed)
+        tuner.search(rows, validation_data=(x[held_out], y[held_out]), **arguments)
         return tuner.get_best_models(1)[0], tuner.get_best_hyperparameters(1)[0].values
 
 

@@ -95,8 +95,8 @@ def fit(model: keras.Model, data: Arrays, arguments: argparse.Namespace) -> None
     done = {"steps": 0}
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=anneal)
-    epochs = arguments.epochs
-    model.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[callback])
+    rows = keras_dha.data.reshuffled(data["x_train"], data["y_train"], batch_size=BATCH, seed=arguments.seed)
+    model.fit(rows, epochs=arguments.epochs, shuffle=False, verbose=0, callbacks=[callback])
 
 
 def searched(space: MobileNetSpace, data: Arrays, recipe: Any, arguments: argparse.Namespace) -> keras_dha.SearchModel:

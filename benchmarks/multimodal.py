@@ -65,15 +65,18 @@ def space_of(method: str, channels: int) -> Any:
     return MultimodalSpace(shapes, 10, channels=channels, combinations=READ.get(AGAIN.get(method, method)))
 
 
-def train(model: Any, data: tuple[Arrays, np.ndarray], epochs: int) -> None:
+def train(model: Any, data: tuple[Arrays, np.ndarray], epochs: int, seed: int) -> None:
     """Trains a network as every trial is trained."""
     import keras
+
+    from keras_dha.data import reshuffled
 
     steps = epochs * -(-len(data[1]) // 64)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, steps))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"])
-    model.fit(*data, batch_size=64, epochs=epochs, verbose=0)
+    rows = reshuffled(*data, batch_size=64, seed=seed)
+    model.fit(rows, epochs=epochs, shuffle=False, verbose=0)
 
 
 def accuracy_of(model: Any, data: tuple[Arrays, np.ndarray]) -> float:
@@ -100,7 +103,7 @@ def random_search(build: Callable[[int], Any], data: Arrays, trials: int, epochs
         began, line = time.monotonic(), {"trial": number}
         try:
             model = build(number)
-            train(model, data["kept"], epochs)
+            train(model, data["kept"], epochs, 1000 * seed + number)
             line |= {"parameters": model.count_params(), "held_out": accuracy_of(model, data["held_out"])}
         except Exception as error:  # whatever a trial dies of is a result
             line |= {"failure": f"{type(error).__name__}: {error}"[:200]}
@@ -135,7 +138,7 @@ def run_again(method: str, data: Arrays, seed: int, arguments: argparse.Namespac
     decisions = line_of(arguments.out, AGAIN[method], seed)["decisions"]
     keras.utils.set_random_seed(1000 * seed + 999)
     model = space.build(FixedChooser(decisions))
-    train(model, data["all"], arguments.again)
+    train(model, data["all"], arguments.again, 1000 * seed + 999)
     return {"model": model, "epochs": arguments.again, "modalities": "+".join(space.modalities_of(decisions))}
 
 

@@ -107,7 +107,8 @@ def trial(space, number):
     model = space.build(FixedChooser(decisions))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.003), loss, metrics=["accuracy"])
-    model.fit(*part(train), batch_size=32, epochs=epochs, verbose=0)
+    rows = keras_dha.data.reshuffled(*part(train), batch_size=32, seed=number)  # another order in each epoch
+    model.fit(rows, epochs=epochs, shuffle=False, verbose=0)
     return model.evaluate(*part(kept), verbose=0)[1], decisions, model
 
 
