@@ -72,18 +72,20 @@ def read_backup(path: Path) -> tuple[dict[str, np.ndarray], int]:
     Raises:
         ValueError: If the file is not whole, or something else.
     """
+    cause: Exception | None = None
+    kept: dict[str, np.ndarray] = {}
     try:
         kept = read_npz(path) or {}
-        epoch = kept.pop("epoch", None)
-        if epoch is None or epoch.shape or epoch.dtype.kind not in "iu" or epoch < 0:
-            raise ValueError(f"epoch={epoch!r}")
-        if strange := [name for name, value in kept.items() if value.dtype.kind not in "biuf"]:
-            raise ValueError(f"{strange[:3]} are not numbers")
+        told = f"epoch={kept.get('epoch')!r}"
     except UNREADABLE as error:
+        cause, told = error, str(error)
+    epoch = kept.pop("epoch", np.array(None))
+    counts = epoch.dtype.kind in "iu" and not epoch.shape and epoch >= 0
+    if not counts or any(value.dtype.kind not in "biuf" for value in kept.values()):
         raise ValueError(
-            f"A backup must be a whole file that a fit wrote. Received: {path} ({error}). "
+            f"A backup must be a whole file of numbers that a fit wrote. Received: {path} ({told}). "
             "Take it from a copy, or begin again in another folder."
-        ) from error
+        ) from cause
     return kept, int(epoch)
 
 

@@ -59,7 +59,9 @@ def test_a_backup_of_another_model_is_refused(tmp_path):
 @pytest.mark.parametrize("epoch", [-1, 1.5, [1], "1"])
 def test_a_backup_of_no_epoch_is_refused(tmp_path, epoch):
     np.savez(tmp_path / "b.npz", np.zeros((1, 1)), epoch=epoch)
-    with pytest.raises(ValueError, match=r"must be a whole file that a fit wrote. Received: .*b.npz \(epoch=array"):
+    with pytest.raises(
+        ValueError, match=r"must be a whole file of numbers that a fit wrote. Received: .*b.npz \(epoch=array"
+    ):
         fit(tmp_path / "b.npz", 2)
 
 
@@ -68,7 +70,7 @@ def test_a_backup_that_is_cut_off_is_refused(tmp_path, size):
     fit(tmp_path / "b", 1)
     whole = (tmp_path / "b").read_bytes()
     (tmp_path / "b").write_bytes(whole[:size])
-    with pytest.raises(ValueError, match="must be a whole file that a fit wrote"):
+    with pytest.raises(ValueError, match="must be a whole file of numbers that a fit wrote"):
         fit(tmp_path / "b", 2)
     assert (tmp_path / "b").read_bytes() == whole[:size]
 
