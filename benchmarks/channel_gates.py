@@ -13,6 +13,8 @@ epochs in all, the same optimizer, and a learning rate that is annealed in the l
 - `magnitude`: after three tenths of the epochs, filters of least L1 norm go, the same share of each width; the epochs
   that the gates have go to what is left.
 - `narrow`: the same share of each width is left out from the beginning.
+- `repeated`, if asked for: `whole` by `fit` of arrays, whose epochs have the same batches in the same order once
+  `keras.utils.set_random_seed` was called. All others are shuffled anew in each epoch.
 
 Runs have one thread, on a core each.
 """
@@ -37,7 +39,7 @@ from keras_dha.costs import SpaceCost, multiply_adds, parameters
 from keras_dha.derivation import FixedChooser
 from keras_dha.spaces import Decisions, GatedSpace
 
-METHODS = ("whole", "gates", "magnitude", "narrow")
+METHODS = ("whole", "gates", "magnitude", "narrow", "repeated")
 DATA = {"fashion_mnist": "fashion_mnist_small", "cifar10": "cifar10_12k"}
 FIRST, SETTLES = 0.3, 0.4  # of the fit: when the first stage ends, when the rate begins to fall
 RATE, BATCH = 0.05, 64
@@ -116,14 +118,20 @@ def optimizer(rate: Any = RATE) -> keras.optimizers.Optimizer:
     return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
-def train(model: keras.Model, data: dict[str, np.ndarray], epochs: tuple[int, int], total: int, seed: int) -> None:
-    """Epochs from one to another of a training of so many."""
+def train(
+    model: keras.Model, data: dict[str, np.ndarray], epochs: tuple[int, int], total: int, seed: int | None
+) -> None:
+    """Epochs from one to another of a training of so many; without a seed their orders are as Keras has them."""
     steps = math.ceil(len(data["y_train"]) / BATCH)
     rate = Annealed(epochs[0] * steps, round(SETTLES * total * steps), total * steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer(rate), loss, metrics=["accuracy"])
-    rows = keras_dha.data.reshuffled(data["x_train"], data["y_train"], batch_size=BATCH, seed=seed + epochs[0])
-    model.fit(rows, epochs=epochs[1] - epochs[0], shuffle=False, verbose=0)
+    x, y, number = data["x_train"], data["y_train"], epochs[1] - epochs[0]
+    if seed is None:
+        model.fit(x, y, batch_size=BATCH, epochs=number, verbose=0)
+    else:
+        rows = keras_dha.data.reshuffled(x, y, batch_size=BATCH, seed=seed + epochs[0])
+        model.fit(rows, epochs=number, shuffle=False, verbose=0)
 
 
 def thinned(space: GatedSpace, model: keras.Model, share: float) -> keras.Model:
@@ -178,9 +186,10 @@ def run(data_name: str, name: str, method: str, share: float, arguments: argpars
         first = round(FIRST * epochs)
         if method == "magnitude":
             train(model, data, (0, first), epochs, arguments.seed)
-        if method != "whole":
+        if method in ("magnitude", "narrow"):
             model = thinned(GatedSpace(model), model, share)
-        train(model, data, (first if method == "magnitude" else 0, epochs), epochs, arguments.seed)
+        seed = None if method == "repeated" else arguments.seed
+        train(model, data, (first if method == "magnitude" else 0, epochs), epochs, seed)
     seconds = time.monotonic() - began
     accuracy = model.evaluate(data["x_test"], data["y_test"], batch_size=500, verbose=0)[1]
     found = {"data": data_name, "network": name, "method": method, "share": share, "seed": arguments.seed}
@@ -216,18 +225,23 @@ def picture(lines: list[dict[str, Any]], path: str) -> None:
     """Accuracy over multiply-adds, all points."""
     from matplotlib.figure import Figure
 
-    kinds = list(dict.fromkeys((line["data"], line["network"]) for line in lines))
-    figure = Figure(figsize=(4.2 * len(kinds), 3.6), layout="constrained")
-    for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds):
-        for method, marker in zip(METHODS, "osv^"):
-            mine = [line for line in lines if (line["data"], line["network"], line["method"]) == (*kind, method)]
-            axes.plot(
-                [m["multiply_adds"] / 1e6 for m in mine], [m["accuracy"] for m in mine], marker, label=method, alpha=0.7
-            )
-        axes.set_title(f"{kind[1]} on {kind[0]}")
-        axes.set_xlabel("multiply-adds (millions)")
-        axes.set_ylabel("test accuracy")
-        axes.legend()
+    rows, columns = (list(dict.fromkeys(line[key] for line in lines)) for key in ("data", "network"))
+    figure = Figure(figsize=(3.8 * len(columns), 3.2 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), len(columns), squeeze=False)
+    for i, data in enumerate(rows):
+        for j, name in enumerate(columns):
+            axes = grid[i, j]
+            for number, (method, marker) in enumerate(zip(METHODS, "osv^x")):
+                mine = [m for m in lines if (m["data"], m["network"], m["method"]) == (data, name, method)]
+                if mine:
+                    costs = [m["multiply_adds"] / 1e6 for m in mine]
+                    values = [m["accuracy"] for m in mine]
+                    axes.scatter(costs, values, 42, color=f"C{number}", marker=marker, label=method, alpha=0.7)
+            axes.set_title(f"{name} on {data}")
+            axes.set_xlim(left=0.0)
+            axes.set_xlabel("multiply-adds (millions)")
+            axes.set_ylabel("test accuracy")
+            axes.legend(fontsize=8)
     figure.savefig(path, dpi=150)
 
 
@@ -236,7 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", default=["fashion_mnist"], choices=list(DATA))
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS[:4]), choices=METHODS)
     parser.add_argument("--shares", nargs="+", type=float, default=[0.5], help="of the multiply-adds")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=20)
@@ -271,7 +285,7 @@ def main() -> None:
             for data in arguments.data
             for name in arguments.networks
             for method in arguments.methods
-            for share in ([1.0] if method == "whole" else arguments.shares)
+            for share in ([1.0] if method in ("whole", "repeated") else arguments.shares)
         ]
         commands = []
         for data, name, method, share, seed in runs:
