@@ -72,16 +72,16 @@ def read_backup(path: Path) -> tuple[dict[str, np.ndarray], int]:
     Raises:
         ValueError: If the file is not whole, or something else.
     """
-    cause: Exception | None = None
     kept: dict[str, np.ndarray] = {}
+    cause: Exception | None = None
     try:
         kept = read_npz(path) or {}
-        told = f"epoch={kept.get('epoch')!r}"
     except UNREADABLE as error:
-        cause, told = error, str(error)
-    epoch = kept.pop("epoch", np.array(None))
-    counts = epoch.dtype.kind in "iu" and not epoch.shape and epoch >= 0
-    if not counts or any(value.dtype.kind not in "biuf" for value in kept.values()):
+        cause = error
+    epoch = kept.pop("epoch", np.array(-1))
+    strange = [name for name, value in kept.items() if value.dtype.kind not in "biuf"]
+    if strange or epoch.shape or epoch.dtype.kind not in "iu" or epoch < 0:
+        told = cause or f"epoch={epoch!r}, no numbers in {strange[:3]}"
         raise ValueError(
             f"A backup must be a whole file of numbers that a fit wrote. Received: {path} ({told}). "
             "Take it from a copy, or begin again in another folder."

@@ -65,6 +65,12 @@ def test_a_backup_of_no_epoch_is_refused(tmp_path, epoch):
         fit(tmp_path / "b.npz", 2)
 
 
+def test_a_backup_of_texts_is_refused(tmp_path):
+    np.savez(tmp_path / "b.npz", np.array([["x"]]), epoch=1)
+    with pytest.raises(ValueError, match=r"must be a whole file of numbers .*no numbers in \['arr_0'\]"):
+        fit(tmp_path / "b.npz", 2)
+
+
 @pytest.mark.parametrize("size", [0, 10, 100, -30, -1])
 def test_a_backup_that_is_cut_off_is_refused(tmp_path, size):
     fit(tmp_path / "b", 1)

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import keras
 import tensorflow as tf
+
+from keras_dha.data import checks
+from keras_dha.data.array_part import as_element
 
 
 def reshuffled(x: Any, y: Any, *, batch_size: int, seed: int) -> tf.data.Dataset:
@@ -18,6 +22,9 @@ def reshuffled(x: Any, y: Any, *, batch_size: int, seed: int) -> tf.data.Dataset
         batch_size: Examples in a batch.
         seed: Of the orders.
 
+    Raises:
+        DataError: If x and y cannot be made arrays, differ in length, or are fewer than a batch. It is a `ValueError`.
+
     Example:
 
     ```python
@@ -25,5 +32,9 @@ def reshuffled(x: Any, y: Any, *, batch_size: int, seed: int) -> tf.data.Dataset
     model.fit(batches, epochs=20, shuffle=False)
     ```
     """
-    data = tf.data.Dataset.from_tensor_slices((x, y))
-    return data.shuffle(len(y), seed=seed, reshuffle_each_iteration=True).batch(batch_size)
+    element = as_element("", x, y)
+    lengths = [len(array) for array in keras.tree.flatten(element)]
+    checks.check_same_length({f"array {number} of x and y": length for number, length in enumerate(lengths)})
+    checks.check_batch_size(batch_size, lengths[0])
+    data = tf.data.Dataset.from_tensor_slices(element)
+    return data.shuffle(lengths[0], seed=seed, reshuffle_each_iteration=True).batch(batch_size)

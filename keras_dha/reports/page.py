@@ -14,7 +14,7 @@ from keras_dha.reports.figure import image_tag, import_matplotlib
 from keras_dha.reports.html_parts import document, duration, number, picture, section, table
 from keras_dha.reports.pareto import render_pareto
 from keras_dha.reports.policy import policy_maps, top_pairs
-from keras_dha.reports.probabilities import MAX_KEPT, number_kept, probability_bars
+from keras_dha.reports.probabilities import is_width, names_kept, probability_bars
 from keras_dha.reports.run_record import REPORT, RESULT, RunRecord, read_json
 from keras_dha.reports.samples import contact_sheet
 from keras_dha.write_file import write_text
@@ -92,7 +92,7 @@ def _summary(record: RunRecord) -> str:
     epochs, test = result.get("epochs", {}), result.get("test", {})
     train_examples, test_examples = data.get("train_examples", 0), data.get("test_examples", 0)
     shape = " x ".join(map(str, data.get("shape", [])))
-    named = {name: p for name, p in record.probabilities.items() if len(record.decisions.get(name, ())) <= MAX_KEPT}
+    named = {name: p for name, p in record.probabilities.items() if not is_width(record.decisions.get(name, ()))}
     entropy = mean_normalized_entropy(named)
     rows = [
         ("Data", f"{train_examples:,} examples for search and training, {test_examples:,} for the test"),
@@ -137,12 +137,9 @@ def _architecture(record: RunRecord) -> str:
     if figure is not None:
         note = "<p>All cells of a kind have the same operations. Dashed arcs carry nothing.</p>"
         return image_tag(figure, "The operations of each cell") + note
-    return table((name, _kept(record, name)) for name in record.decisions) if record.decisions else ""
-
-
-def _kept(record: RunRecord, name: str) -> str:
-    kept, options = record.decisions[name], record.probabilities.get(name, ())
-    return ", ".join(kept) if len(kept) <= MAX_KEPT or not options else number_kept(len(kept), len(options))
+    options = record.probabilities
+    rows = ((name, names_kept(kept, options.get(name, ()))) for name, kept in record.decisions.items())
+    return table(rows) if record.decisions else ""
 
 
 def _probabilities(record: RunRecord) -> str:

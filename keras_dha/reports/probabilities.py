@@ -1,7 +1,7 @@
 """How sure the search was of each decision: bars of probabilities, as HTML."""
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from keras_dha.diagnostics import normalized_entropy
 
@@ -24,15 +24,19 @@ def probability_bars(probabilities: Mapping[str, Mapping[str, float]], decisions
     return f'<div class="choices">{"".join(blocks)}</div>' if blocks else ""
 
 
-def number_kept(kept: int, options: int) -> str:
-    """In words, for choices that keep too many options to name them."""
-    return f"{kept} of {options} kept"
+def is_width(kept: Collection[str]) -> bool:
+    """Whether these are too many options to name, as the channels of a width are."""
+    return len(kept) > MAX_KEPT
+
+
+def names_kept(kept: Collection[str], options: Collection[str]) -> str:
+    """The kept ones of some options by name, or how many they are."""
+    return f"{len(kept)} of {len(options)} kept" if options and is_width(kept) else ", ".join(kept)
 
 
 def _block(name: str, options: Mapping[str, float], kept: set[str]) -> str:
-    if len(kept) > MAX_KEPT:
-        share = len(kept) / len(options)
-        bar = _bar(number_kept(len(kept), len(options)), share, True)
+    if options and is_width(kept):
+        bar = _bar(names_kept(kept, options), len(kept) / len(options), True)
         return f'<div class="choice"><h4>{html.escape(name)}</h4>{bar}</div>'
     ranked = sorted(options.items(), key=lambda pair: -pair[1])
     shown = [pair for rank, pair in enumerate(ranked) if rank < MAX_OPTIONS or pair[0] in kept]

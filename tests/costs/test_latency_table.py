@@ -50,6 +50,7 @@ def test_every_network_of_a_space_is_predicted_after_measuring_few(timed: list[i
             expected = IDLE + 2.0 * work(network(space, decisions))
             assert table.predict_decisions(space, decisions) == pytest.approx(expected)
     assert table.largest(space) == pytest.approx(table.predict_decisions(space, {"edge": "conv", "node": "1/conv"}))
+    assert table.agreement[-1][0] == pytest.approx(table.largest(space))
 
 
 class SharingSpace(SearchSpace):

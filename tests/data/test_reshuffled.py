@@ -1,8 +1,9 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from keras_dha.data import reshuffled
+from keras_dha.data import DataError, reshuffled
 
 X = np.arange(12, dtype="float32")
 
@@ -34,6 +35,15 @@ def test_each_epoch_has_an_order_of_its_own():
 def test_orders_depend_on_the_seed_alone():
     assert orders(seed=1) == orders(seed=1)
     assert orders(seed=1) != orders(seed=2)
+
+
+@pytest.mark.parametrize(
+    ("y", "batch_size", "told"),
+    [(X[:5], 4, "12, .*5"), (X, 0, "batch_size=0"), (X, 13, "batch_size=13, with 12"), (None, 4, "y of NoneType")],
+)
+def test_what_makes_no_batches_is_refused(y, batch_size, told):
+    with pytest.raises(DataError, match=f"Received: .*{told}"):
+        reshuffled(X, y, batch_size=batch_size, seed=0)
 
 
 def test_inputs_may_have_names():

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from keras_dha.reports import render
 
 
@@ -57,6 +59,13 @@ def test_channels_are_counted_and_not_named(record):
     assert "<th>kind</th><td>a</td>" in page
     assert "0.000 at the end (1: undecided" in page  # of the named options; many open gates are not undecided
     assert len(page) < len(render(record()))
+
+
+def test_many_kept_options_of_which_no_probability_is_known_are_named(record):
+    kept = {"conv": [f"channel{i}" for i in range(20)]}
+    assert "channel0, channel1" in render(record(decisions=kept, probabilities={}))
+    with pytest.raises(ValueError, match="Received: "):  # a distribution over nothing
+        render(record(decisions=kept, probabilities={"conv": {}}))
 
 
 def test_costs_are_in_the_summary(record):
