@@ -12,7 +12,9 @@ HEAD = """
 import json, os, pathlib, signal, sys, time
 folder, again = pathlib.Path(sys.argv[1]), "--resume" in sys.argv
 task = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
-(folder / f"{task}{'_again' if again else ''}").write_text(f"{os.getpid()} {os.environ['TF_CONFIG']}")
+unfinished = folder / f"unfinished_{task}"
+unfinished.write_text(f"{os.getpid()} {os.environ['TF_CONFIG']}")
+unfinished.rename(folder / f"{task}{'_again' if again else ''}")  # at once, for others wait for the name
 """
 
 
@@ -75,12 +77,16 @@ def test_an_error_is_not_tried_again(tmp_path):
 
 
 def test_an_interrupt_reaches_all(tmp_path, monkeypatch):
+    asleep = time.sleep
+
     def sleep(seconds):
         if all((tmp_path / name).exists() for name in ("0_ready", "1_ready")):
+            # Only once: `Popen.wait` sleeps, too, and a second interrupt ends the patience with the workers.
+            monkeypatch.setattr(time, "sleep", asleep)
             raise KeyboardInterrupt
         os.sched_yield()
 
-    monkeypatch.setattr(local_workers.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     body = """
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background ignores
 try:
