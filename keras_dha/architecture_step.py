@@ -73,8 +73,8 @@ class ArchitectureStep(DifferentiatedModel):
         passes: Passes,
         parts: dict[str, list[keras.Variable]],
         due: Tensor,
-    ) -> list[Tensor]:
-        """The gradients of the held-out loss for the logits; zeros where the architecture is not due."""
+    ) -> tuple[list[Tensor], Tensor | bool]:
+        """The gradients of the held-out loss for the logits, and whether they are finite; zeros where it is not due."""
         if held_out is None:
             raise ValueError(
                 f"The architecture of the recipe {self.recipe.name!r} must learn from held-out examples. "
@@ -87,14 +87,17 @@ class ArchitectureStep(DifferentiatedModel):
             batch = (self.scaling(x) if self.scaling else x, y, sample_weight)
             if self.recipe.architecture_loss != "held_out":
                 return self._unrolled(train, batch, passes, weights, logits)
-            gradients, loss, *_ = passes.held_out(*batch)
-            return [loss, *dense(gradients[len(weights) :], logits)]
+            found = passes.held_out(*batch)
+            finite = [] if found.finite is None else [found.finite]
+            return [found.loss, *dense(found.gradients[len(weights) :], logits), *finite]
 
         nothing = [ops.zeros(v.shape, v.dtype) for v in logits]
+        nothing += [] if self.loss_scale is None else [ops.convert_to_tensor(True)]
         loss, *gradients = tf.cond(due, measured, lambda: [ops.convert_to_tensor(self.baseline), *nothing])
+        finite = None if self.loss_scale is None else gradients.pop()
         self._follow(loss, due)
         self._log_held_out(loss, due)
-        return gradients
+        return gradients, self._of_all_replicas(finite)
 
     def _unrolled(
         self,
@@ -115,7 +118,7 @@ class ArchitectureStep(DifferentiatedModel):
             )
         count, rate, put_back = len(weights), self._learning_rate(), self._saved_states()
         before = [ops.copy(variable) for variable in weights]
-        inner = dense(passes.training(*train)[0][:count], weights)
+        inner = dense(passes.training(*train).gradients[:count], weights)
         for variable, value in zip(weights, self.plain_step(weights, inner, rate)):
             variable.assign(value)
         gradients, loss, *_ = passes.held_out(*held_out)
@@ -129,7 +132,7 @@ class ArchitectureStep(DifferentiatedModel):
 
         def training_slopes() -> list[Tensor]:
             put_back()
-            return dense(passes.training(*train)[0][count:], logits)
+            return dense(passes.training(*train).gradients[count:], logits)
 
         if self.recipe.architecture_loss == "unrolled_exact":
             product = mixed_product(training_loss, weights, vector, logits)

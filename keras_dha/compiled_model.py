@@ -10,6 +10,7 @@ from keras_dha import roles
 from keras_dha.data.data_summary import INTEGER, ONE_HOT, OTHER
 from keras_dha.hypergradients import HYPERGRADIENTS, Hypergradient
 from keras_dha.hyperparameters import Hyperparameter, LearningRate, Momentum, WeightDecay
+from keras_dha.loss_scale import START, LossScale
 from keras_dha.optimizers import FlatUpdate, MomentumSGD, ScaledSchedule, SelectiveUpdate
 from keras_dha.phased_model import PhasedModel, number
 from keras_dha.recipes import Recipe
@@ -40,6 +41,11 @@ class CompiledModel(PhasedModel):
         self.base_learning_rate = self._state("base_learning_rate")
         self.architecture_steps = self._state("architecture_steps")  # until the last epoch's end
         self._updates: dict[str, SelectiveUpdate] = {}
+        self._own_loss_scale: LossScale | None = None
+        if self.compute_dtype == "float16":
+            scale, steps = self._state("loss_scale", start=START), self._state("loss_scale_steps", dtype="int64")
+            self._own_loss_scale = LossScale(scale, steps)
+        self.loss_scale = self._own_loss_scale
 
     def compile(
         self,
@@ -61,7 +67,12 @@ class CompiledModel(PhasedModel):
             architecture_optimizer: Optimizer of the architecture.
             augmentation_optimizer: Optimizer of the augmentation policy.
             hyperparameter_optimizer: Optimizer of the hyper-parameters.
-            **kwargs: Further arguments of `keras.Model.compile`.
+            **kwargs: Further arguments of `keras.Model.compile`. `auto_scale_loss=False` leaves losses as they are in
+                a model of dtype `mixed_float16`, which scales them by a factor that follows their gradients.
+
+        Raises:
+            ValueError: If an optimizer is in use, given twice, averages its weights, or scales losses; or if an
+                estimator or recipe takes second derivatives in float16.
         """
         known = self.space.compile_arguments()
         optimizer = known.get("optimizer") if optimizer is None else optimizer
@@ -77,13 +88,14 @@ class CompiledModel(PhasedModel):
         if metrics is None:
             default = ["mean_absolute_error"] if is_of_numbers(loss) else ["accuracy"]
             metrics = keras.tree.map_structure(_copy_of_metric, known.get("metrics", default))
-        self._check_optimizers(used, kwargs.get("auto_scale_loss"))
+        self._check_optimizers(used)
+        self.loss_scale = self._own_loss_scale if kwargs.get("auto_scale_loss", True) else None
         self._compile_arguments = {**used, "loss": loss, "metrics": metrics, **kwargs}
         # Now, for training changes the optimizers' rates, and takes the decay out of them.
         self._compile_serialized = {
             name: keras.saving.serialize_keras_object(value) for name, value in self._compile_arguments.items()
         }
-        kwargs.setdefault("auto_scale_loss", False)  # gradients of several losses go to several optimizers
+        kwargs["auto_scale_loss"] = False  # by Keras, whose way is one optimizer's; ours is `loss_scale`
         kwargs.setdefault("jit_compile", False)  # "auto" is XLA on a GPU, for which a policy has no static shapes
         super().compile(optimizer=used["optimizer"], loss=loss, metrics=metrics, **kwargs)
         self.architecture_optimizer = used["architecture_optimizer"]
@@ -111,7 +123,7 @@ class CompiledModel(PhasedModel):
         loss = self._compile_arguments["loss"] if self.compiled else None
         return self.space.from_logits and self.space.classifies and not is_of_numbers(loss)
 
-    def _check_optimizers(self, optimizers: dict[str, keras.optimizers.Optimizer], auto_scale_loss: Any) -> None:
+    def _check_optimizers(self, optimizers: dict[str, keras.optimizers.Optimizer]) -> None:
         used = [name for name, optimizer in optimizers.items() if optimizer.built]
         if used or len({id(optimizer) for optimizer in optimizers.values()}) < len(optimizers):
             raise ValueError(
@@ -123,10 +135,10 @@ class CompiledModel(PhasedModel):
             for name, optimizer in optimizers.items()
             if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor
         ]
-        if scaled or auto_scale_loss:
+        if scaled:
             raise ValueError(
-                "A search must not scale its losses: several of them go to several optimizers. Received: "
-                f"auto_scale_loss={auto_scale_loss}, loss scaling in {scaled}. In half precision take 'mixed_bfloat16'."
+                "No optimizer of a search may scale losses, for one loss goes to several of them. Received: "
+                f"loss scaling in {scaled}. Give the optimizers alone; SearchModel(dtype='mixed_float16') scales."
             )
         if averaged := [name for name, optimizer in optimizers.items() if optimizer.use_ema]:
             raise ValueError(
@@ -201,10 +213,24 @@ class CompiledModel(PhasedModel):
                     + (f"Add {', or '.join(others)}." if others else "Compile with MomentumSGD, SGD, Adam or RMSprop.")
                 )
             self._seen_by[id(estimator)].append(part)
+        self._check_precision()
         for estimator in self.estimators:
             if not estimator.built:
                 num_slots = 0 if update.rule is None else len(update.rule.slots)
                 estimator.prepare(self._seen_by[id(estimator)], update.update.units, num_slots)
+
+    def _check_precision(self) -> None:
+        """What differentiates, or compares, gradients has no factor to take out, and no range to do without one."""
+        if self.compute_dtype != "float16":
+            return
+        found = [type(e).__name__ for e in self.estimators if e.replays(self._seen_by[id(e)])]
+        if self.recipe.architecture_loss in ("unrolled", "unrolled_exact"):
+            found.append(f"the recipe {self.recipe.name!r}, architecture_loss={self.recipe.architecture_loss!r}")
+        if found:
+            raise ValueError(
+                "In float16 a search must take first derivatives only. Received: second ones for "
+                f"{', '.join(found)}. Take dtype='mixed_bfloat16', hypergradients=WholePath(), or darts(order=1)."
+            )
 
     def _estimator_of(self, part: Hyperparameter, *, has_rule: bool) -> Hypergradient | None:
         return next((estimator for estimator in self.estimators if estimator.sees(part, has_rule=has_rule)), None)

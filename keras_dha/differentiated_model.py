@@ -12,6 +12,7 @@ from keras_dha import roles
 from keras_dha.compiled_model import CompiledModel
 from keras_dha.hyperparameters import DropoutRate, LossHyperparameter, TrainingBatch
 from keras_dha.layers import ImageScaling
+from keras_dha.loss_scale import all_finite
 from keras_dha.relaxations import Relaxation
 
 Tensor = Any
@@ -25,16 +26,37 @@ class MixedLabels(NamedTuple):
     share: Tensor
 
 
+class Pass(NamedTuple):
+    """What a batch says.
+
+    Args:
+        gradients: Of the loss, and of the score of what was drawn, one a variable; None where it does not reach.
+        loss: A scalar.
+        outputs: Of the network.
+        choice_weights: Choice name to the weights of its options.
+        slopes: The gradient of the loss for the inputs, if the policy learns through these; else None.
+        finite: Whether the gradients, and the slopes, were finite; zeros stand for them otherwise. None: losses are not
+            scaled, and nobody asks.
+    """
+
+    gradients: list[Tensor | None]
+    loss: Tensor
+    outputs: Any
+    choice_weights: dict[str, Tensor]
+    slopes: Tensor | None
+    finite: Tensor | None
+
+
 class Passes(NamedTuple):
-    """From scaled inputs, labels and sample weights to gradients and more: see `DifferentiatedModel._differentiator`.
+    """From scaled inputs, labels and sample weights to a `Pass`: see `DifferentiatedModel._differentiator`.
 
     Args:
         training: Of training batches.
         held_out: Of held-out ones; the same function where they go through the network in the same way.
     """
 
-    training: Callable[..., tuple[Any, ...]]
-    held_out: Callable[..., tuple[Any, ...]]
+    training: Callable[..., Pass]
+    held_out: Callable[..., Pass]
 
 
 class DifferentiatedModel(CompiledModel):
@@ -128,28 +150,41 @@ class DifferentiatedModel(CompiledModel):
         return Passes(training, training if self._one_pass_for_both else self._differentiator(variables, held_out=True))
 
     def _differentiator(self, variables: Sequence[keras.Variable], *, held_out: bool = False) -> Any:
-        """From scaled inputs, labels and sample weights to gradients, loss, outputs, and weights of options.
-
-        And to the gradient of the loss for the inputs, if the policy learns through these; else None.
+        """From scaled inputs, labels and sample weights to a `Pass`.
 
         While both the training and the held-out batch go through the same one, it is a graph of its own, which is
         traced and optimized once. Not so eagerly, where each step would trace it anew, nor on several replicas, which
         can agree on moving statistics in the outermost graph only.
         """
 
-        def differentiate(inputs: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
+        def differentiate(inputs: Any, y: Any, sample_weight: Any) -> Pass:
             sources = [*variables, inputs] if self._policy_learns_through_images else list(variables)
             with tf.GradientTape() as tape:
                 tape.watch(sources[len(variables) :])
                 loss, y_pred, choice_weights = self._loss_of(inputs, y, sample_weight, held_out=held_out)
                 objective = loss + self._score(loss, choice_weights)
-            gradients = tape.gradient(objective, sources)
+            gradients, finite = self._gradient(tape, objective, sources), None
+            if self.loss_scale is not None:
+                finite = all_finite(gradients)
+                gradients = [None if g is None else ops.where(finite, g, ops.zeros_like(g)) for g in gradients]
             slopes = gradients.pop() if len(gradients) > len(variables) else None
-            return gradients, loss, y_pred, choice_weights, slopes
+            return Pass(gradients, loss, y_pred, choice_weights, slopes, finite)
 
         if not self._holds_out or self.run_eagerly or self._replicas > 1 or not self._one_pass_for_both:
             return differentiate
         return tf.function(differentiate, autograph=False, experimental_attributes={"_noinline": True})
+
+    def _gradient(self, tape: tf.GradientTape, target: Tensor, sources: Sequence[Any]) -> list[Tensor | None]:
+        """As `tape.gradient`, by way of a scaled loss where the network is of half precision."""
+        if self.loss_scale is None:
+            return tape.gradient(target, sources)
+        return self.loss_scale.gradient(tape, target, sources)
+
+    def _of_all_replicas(self, finite: Tensor | None) -> Tensor | bool:
+        """Whether what `Pass.finite` says holds on all replicas, which move together; True where nobody asks."""
+        if finite is None:
+            return True
+        return ops.equal(self._mean_of_replicas(ops.cast(finite, "float32")), 1.0)
 
     @property
     def _one_pass_for_both(self) -> bool:
@@ -167,7 +202,7 @@ class DifferentiatedModel(CompiledModel):
         if isinstance(y, MixedLabels):
             labels = (y.y, ops.take(y.y, y.partner, axis=0))
             return [values for part in labels for values in self._per_example_losses(part, y_pred)]
-        values = self._loss_object.call(y, y_pred)
+        values = self._loss_object.call(y, ops.cast(y_pred, "float32"))
         return [ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)]
 
     @property

@@ -13,6 +13,7 @@ from keras_dha.differentiated_model import MixedLabels, Passes
 from keras_dha.hypergradients import Hypergradient, WeightMove
 from keras_dha.hyperparameters import Hyperparameter
 from keras_dha.layers.shared_graphs import reading_all
+from keras_dha.loss_scale import all_finite, both
 from keras_dha.policy_step import Augmented, PolicyStep
 
 Tensor = Any
@@ -27,6 +28,7 @@ class HyperparameterStep(PolicyStep):
         variables: Sequence[keras.Variable],
         active: Sequence[Any],
         training_loss: Callable[[], Tensor],
+        finite: Tensor | bool,
     ) -> WeightMove:
         """One step of the weights. Returns what estimators may ask about it.
 
@@ -35,6 +37,7 @@ class HyperparameterStep(PolicyStep):
             variables: The weights.
             active: For each of them True, or a boolean scalar: whether it moves.
             training_loss: As `WeightMove` has it.
+            finite: Whether the gradients are; what learns from them rests otherwise.
         """
         update, factor = self.weight_update, self._annealing()
         units = update.update
@@ -59,7 +62,7 @@ class HyperparameterStep(PolicyStep):
         for estimator, parts in estimators:
             estimator.before_step(parts, move)
             if estimator.learns_from == "training":
-                self._descend(parts, estimator.gradients(parts, move), True)
+                self._descend(parts, estimator.gradients(parts, move), finite)
         rate = self._learning_rate()  # which hypergradient descent has just moved
         known = [(g, v, a) for g, v, a in zip(gradients, variables, active, strict=True) if g is not None]
         if estimators:
@@ -92,7 +95,8 @@ class HyperparameterStep(PolicyStep):
         parts: dict[str, list[keras.Variable]],
         move: WeightMove,
         augmented: Augmented,
-    ) -> None:
+        moved: Tensor | bool,
+    ) -> Tensor | bool:
         """A step of the hyper-parameters, and of a policy, by the held-out loss at the weights that were just reached.
 
         Args:
@@ -101,6 +105,10 @@ class HyperparameterStep(PolicyStep):
             parts: Variables by role.
             move: The step of the weights.
             augmented: The training batch.
+            moved: Whether the weights took that step; where they did not, nothing is to be learned from it.
+
+        Returns:
+            Whether all gradients were finite; True where losses are not scaled.
         """
         due, weights = self._hyperparameters_due(), parts[roles.WEIGHT]
         agrees = self._policy_is_held_out and augmented.draws is not None
@@ -116,26 +124,33 @@ class HyperparameterStep(PolicyStep):
         def measured() -> tuple[Any, ...]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             inputs = self.scaling(x) if self.scaling else x
-            gradients, loss, *unread = passes.held_out(inputs, y, sample_weight)
+            gradients, loss, *unread, finite = passes.held_out(inputs, y, sample_weight)
             loss, slopes = reading_all(loss, [gradients[len(weights) :], *unread]), gradients[: len(weights)]
             seen = move.seen(self.weight_update.made(slopes, weights, move.before, move.rate), slopes)
             put_back = self._saved_states() if self._replays else nothing
             found = [g for estimator, own in estimators for g in estimator.gradients(own, seen)]
             put_back()
             agreement = self._agreement(augmented, slopes, weights) if agrees else ()
-            return loss, found, agreement
+            if finite is not None:
+                finite = ops.logical_and(finite, all_finite(keras.tree.flatten(agreement)))
+            return loss, found, agreement, finite
 
-        loss, found, agreement = tf.cond(due, measured, lambda: self._nothing_measured(augmented, agrees, learned))
+        loss, found, agreement, finite = tf.cond(
+            due, measured, lambda: self._nothing_measured(augmented, agrees, learned)
+        )
+        finite = self._of_all_replicas(finite)
+        moves = both(due, both(moved, finite))
         values = {id(part): ops.copy(part.value()) for part in learned}
-        self._descend(learned, found, due)
+        self._descend(learned, found, moves)
         for estimator, own in estimators:
             units = [ops.convert_to_tensor(unit) for unit in self.weight_update.update.units]
             reached = estimator.follow(own, [part.value() / values[id(part)] for part in own], units)
             if reached:
                 self.weight_update.update.write(reached, weights)
         if agrees:
-            self._update_policy(augmented, parts[roles.AUGMENTATION], due, *agreement)
+            self._update_policy(augmented, parts[roles.AUGMENTATION], moves, *agreement)
         self._log_held_out(loss, due)
+        return finite
 
     def _descend(self, parts: Sequence[Hyperparameter], gradients: Sequence[Tensor], due: Tensor | bool) -> None:
         """One step of hyper-parameters, safe against spikes, and within their bounds."""
@@ -162,7 +177,8 @@ class HyperparameterStep(PolicyStep):
         none = ops.zeros(ops.shape(augmented.inputs)[:1]) if agrees else None
         values = [none] * (2 if isinstance(augmented.labels, MixedLabels) else 1)
         slopes = None if augmented.tape is None else ops.zeros_like(augmented.inputs)
-        return ops.zeros(()), [ops.zeros(()) for _ in learned], (values, slopes) if agrees else ()
+        finite = None if self.loss_scale is None else ops.convert_to_tensor(True)
+        return ops.zeros(()), [ops.zeros(()) for _ in learned], (values, slopes) if agrees else (), finite
 
 
 def nothing() -> None:

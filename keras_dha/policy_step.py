@@ -151,7 +151,7 @@ class PolicyStep(DifferentiatedModel):
                 tape.watch(inputs)
                 values = self._per_example_losses(y, self.forward(inputs, training=True)[0])
                 mean = ops.mean(shared(values, y))
-            return [*values, tape.gradient(mean, inputs)]
+            return [*values, *self._gradient(tape, mean, [inputs])]
 
         found = finite_difference_product(losses, weights, vector)
         put_back()

@@ -12,6 +12,7 @@ from keras import ops
 from keras_dha import roles
 from keras_dha.architecture_step import ArchitectureStep
 from keras_dha.hyperparameter_step import HyperparameterStep, nothing
+from keras_dha.loss_scale import both
 
 Tensor = Any
 
@@ -40,30 +41,36 @@ class SearchTrainer(ArchitectureStep, HyperparameterStep):
         put_back = self._saved_states() if self._replays else nothing
         due = self._architecture_due()
         bilevel = self._is_bilevel
+        flags: list[Any] = [True]
         if bilevel and not self._settled_in_graph:
-            outer = self._outer_gradients(batch, held_out, passes, parts, due)
-            self._update_architecture(outer, parts[roles.ARCHITECTURE], due)
-        gradients, loss, y_pred, choice_weights, slopes = passes.training(*batch)
+            outer, finite = self._outer_gradients(batch, held_out, passes, parts, due)
+            self._update_architecture(outer, parts[roles.ARCHITECTURE], both(due, finite))
+            flags.append(finite)
+        gradients, loss, y_pred, choice_weights, slopes, found = passes.training(*batch)
+        finite = self._of_all_replicas(found)
+        flags.append(finite)
         if not bilevel:
             self._follow(loss)
         if self._policy_learns_from_training:
             losses = self._per_example_losses(augmented.labels, y_pred)
-            self._update_policy(augmented, parts[roles.AUGMENTATION], True, losses, slopes)
+            self._update_policy(augmented, parts[roles.AUGMENTATION], finite, losses, slopes)
         if not self._settled_in_graph and not bilevel:
-            self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE], due)
+            self._update_architecture(gradients[count:], parts[roles.ARCHITECTURE], both(due, finite))
         if self.schedule_state and not self._settled_in_graph:
-            self._move_schedule(gradients[:count], due)
+            self._move_schedule(gradients[:count], both(due, finite))
         augmented.gradients = gradients[:count]
 
         def training_loss() -> Tensor:
             put_back()
             return self._loss_of(*batch)[0]
 
-        active = self._active(parts[roles.WEIGHT], choice_weights)
-        move = self._move_weights(gradients[:count], parts[roles.WEIGHT], active, training_loss)
+        active = self._active(parts[roles.WEIGHT], choice_weights, finite)
+        move = self._move_weights(gradients[:count], parts[roles.WEIGHT], active, training_loss, finite)
         learns = self._learns_from_held_out or self._policy_is_held_out
         if learns and held_out is not None and not self._settled_in_graph:
-            self._learn_from_held_out(held_out, passes, parts, move, augmented)
+            flags.append(self._learn_from_held_out(held_out, passes, parts, move, augmented, finite))
+        if self.loss_scale is not None:
+            self.loss_scale.follow(functools.reduce(both, flags))
         self.steps.assign_add(1)
         return self._log(x, y, y_pred, sample_weight, loss)
 
@@ -80,10 +87,12 @@ class SearchTrainer(ArchitectureStep, HyperparameterStep):
                 "that runs one path a step, such as dsnas, takes less; keras_dha.tuners.RadarsTuner prunes first."
             ) from error
 
-    def _active(self, variables: Sequence[keras.Variable], choice_weights: dict[str, Tensor]) -> list[Any]:
-        """For each variable whether it took part in this step: a branch that did not run must not drift."""
+    def _active(
+        self, variables: Sequence[keras.Variable], choice_weights: dict[str, Tensor], finite: Tensor | bool
+    ) -> list[Any]:
+        """For each variable whether it moves: a branch that did not run must not drift."""
         if self._settled_in_graph or self.supernet is None:
-            return [True] * len(variables)
+            return [finite] * len(variables)
         ran = {
             (name, position): runs
             for name, weights in choice_weights.items()
@@ -97,7 +106,8 @@ class SearchTrainer(ArchitectureStep, HyperparameterStep):
         if self.recipe.schedule.weights_rest:
             moves = self.recipe.schedule.weights_move(ops.convert_to_tensor(self.progress))
             active = [ops.logical_and(moves, flag) for flag in active]
-        return active
+        moving = {id(flag): both(flag, finite) for flag in active}  # one flag stays one
+        return [moving[id(flag)] for flag in active]
 
     def _moved_apart(self) -> list[keras.Variable]:
         return [*self.network.non_trainable_variables, self.baseline]

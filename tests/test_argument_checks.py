@@ -92,7 +92,6 @@ def test_named_inputs_must_be_those_of_the_space(x: Any, message: str) -> None:
         ({"optimizer": keras.optimizers.Adam}, r"learning_rate=0\.001, bounds=\(0\.005, 0\.5\)\. Give SearchModel"),
         ({"optimizer": lambda: keras.optimizers.SGD(0.05, weight_decay=0.05)}, r"weight_decay=0\.05, bounds="),
         ({"optimizer": lambda: keras.optimizers.SGD(0.05, use_ema=True)}, r"use_ema=True in \['optimizer'\]"),
-        ({"auto_scale_loss": lambda: True}, "must not scale its losses.*auto_scale_loss=True"),
         (
             {"architecture_optimizer": lambda: keras.optimizers.Adam(0.05, loss_scale_factor=2.0)},
             r"loss scaling in \['architecture_optimizer'\]",

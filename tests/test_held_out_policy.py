@@ -201,3 +201,13 @@ def test_what_destroys_labels_becomes_rare_where_an_adversary_would_seek_it() ->
         probabilities = np.asarray(model.policy()["probabilities"])
         shares[direction] = float(probabilities.sum(0)[1] + probabilities.sum(1)[1]) / 2
     assert shares["held_out"] < 0.15 < 0.25 < shares["adversarial"]
+
+
+def test_agreement_in_half_precision() -> None:
+    model = SearchModel(users_model(), augmentation=policy(), schedule=SEARCH, seed=0, dtype="mixed_bfloat16")
+    outputs = tf.cast(tf.random.normal((5, 3), seed=0), "bfloat16")
+    model.compile()
+    (losses,) = model._per_example_losses(Y[:5], outputs)
+    assert losses.dtype == "float32"
+    (exact,) = model._per_example_losses(Y[:5], tf.cast(outputs, "float32"))
+    np.testing.assert_array_equal(losses, exact)
