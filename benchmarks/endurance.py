@@ -3,7 +3,8 @@
     python benchmarks/endurance.py soak      # 20,000 tiny steps: does memory grow? --backups: with one each epoch
     python benchmarks/endurance.py large     # 200 choices of 10 options: seconds to the first step, and memory
     python benchmarks/endurance.py backups   # what share of an epoch writing backup and history is
-    python benchmarks/endurance.py workers   # a step of one process, and of two that share the batch, on a core each
+    python benchmarks/endurance.py workers   # a step of one process, and of two that share the batch, on a core each;
+                                             # --batch-size 512: of more examples
 
 Each prints a line of figures. `soak` and `large` are single runs; the others take the median of the steps, or epochs.
 """
@@ -147,7 +148,7 @@ def backups(epochs: int) -> dict[str, Any]:
     }
 
 
-def worker(index: int, ports: list[str], steps: int) -> None:
+def worker(index: int, ports: list[str], steps: int, batch_size: int) -> None:
     """One of the workers: prints the median seconds of a step."""
     cluster = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]}, "task": {"type": "worker"}}
     cluster["task"]["index"] = index
@@ -160,7 +161,7 @@ def worker(index: int, ports: list[str], steps: int) -> None:
     import keras_dha
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    x, y = pictures(64 * steps, size=16)
+    x, y = pictures(batch_size * steps, size=16)
     with strategy.scope():
         space = keras_dha.spaces.NASBench201Space((16, 16, 1), 3, channels=16, cells_per_stage=1)
         schedule = keras_dha.schedules.Schedule(search_fraction=1.0)
@@ -170,24 +171,31 @@ def worker(index: int, ports: list[str], steps: int) -> None:
         on_train_batch_begin=lambda batch, logs: seconds.append(-time.monotonic()),
         on_train_batch_end=lambda batch, logs: seconds.append(seconds.pop() + time.monotonic()),
     )
-    model.fit(x, y, batch_size=64, epochs=1, callbacks=[watch], verbose=0)
+    model.fit(x, y, batch_size=batch_size, epochs=1, callbacks=[watch], verbose=0)
     print(json.dumps(statistics.median(seconds[len(seconds) // 5 :])))
 
 
-def workers(steps: int, rounds: int = 3) -> dict[str, Any]:
-    """Median seconds of a step of 64 examples by one worker and by two, each on a core of its own, in turns."""
+def workers(steps: int, batch_size: int, rounds: int = 3) -> dict[str, Any]:
+    """Median seconds of a step of so many examples by one worker and by two, each on a core of its own, in turns."""
     from keras_dha.local_processes import free_port
 
     found: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for count in found:
             ports = [str(free_port()) for _ in range(count)]
-            words = [sys.executable, __file__, "worker", "--steps", str(steps), "--ports", *ports, "--index"]
+            words = [sys.executable, __file__, "worker", "--steps", str(steps), "--batch-size", str(batch_size)]
+            words += ["--ports", *ports, "--index"]
             processes = [subprocess.Popen([*words, str(i)], stdout=subprocess.PIPE, text=True) for i in range(count)]
             told = [process.communicate()[0].strip().splitlines()[-1] for process in processes]
             found[count].append(max(map(float, told)))
     one, two = (statistics.median(found[count]) for count in (1, 2))
-    return {"one_ms": round(1000 * one, 1), "two_ms": round(1000 * two, 1), "ratio": round(two / one, 3), "all": found}
+    return {
+        "batch_size": batch_size,
+        "one_ms": round(1000 * one, 1),
+        "two_ms": round(1000 * two, 1),
+        "ratio": round(two / one, 3),
+        "all": found,
+    }
 
 
 def main() -> None:
@@ -196,18 +204,19 @@ def main() -> None:
     parser.add_argument("what", choices=["soak", "large", "backups", "workers", "worker"])
     parser.add_argument("--steps", type=int)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--backups", action="store_true")
     parser.add_argument("--index", type=int)
     parser.add_argument("--ports", nargs="*")
     given = parser.parse_args()
     if given.what == "worker":
-        worker(given.index, given.ports, given.steps)
+        worker(given.index, given.ports, given.steps, given.batch_size)
         return
     measure = {
         "soak": lambda: soak(given.steps or 20_000, backs_up=given.backups),
         "large": lambda: large(200, 10),
         "backups": lambda: backups(given.epochs),
-        "workers": lambda: workers(given.steps or 60),
+        "workers": lambda: workers(given.steps or 60, given.batch_size),
     }
     print(json.dumps({"what": given.what, **measure[given.what]()}))
 
