@@ -32,6 +32,7 @@ class SearchOptions:
         table: A file that `keras-dha latency` wrote.
         strategy: `mirrored`, `multiworker` or `tpu`: which devices train together; None: one.
         workers: Processes of this machine, for `multiworker`, unless `TF_CONFIG` names them.
+        dtype: The policy of the networks: `mixed_bfloat16` or `mixed_float16`; None: Keras's default, float32.
     """
 
     data: str | None = None
@@ -51,6 +52,7 @@ class SearchOptions:
     table: str | None = None
     strategy: str | None = None
     workers: int | None = None
+    dtype: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""

@@ -128,7 +128,7 @@ def make_model(options: SearchOptions, source: Source) -> Any:
         recipe = recipe.replace(augmentation=_with_flip(recipe.augmentation))
     sizes = {"channels": int(options.channels or 1), "cells": int(options.cells or 1)}
     space = make_space(str(options.space), source.input_shape, source.num_classes, **sizes)
-    return SearchModel(space, recipe, seed=options.seed)
+    return SearchModel(space, recipe, seed=options.seed, dtype=options.dtype)
 
 
 def _recipe(options: SearchOptions) -> Any:

@@ -68,6 +68,7 @@ def test_defaults_fill_every_option_but_the_time(source):
         "table",
         "strategy",
         "workers",
+        "dtype",
     ]
 
 
