@@ -92,6 +92,7 @@ class SearchResults(SearchTrainer):
         if self.compiled:
             optimizer, loss, metrics = self._fresh_compile_arguments()
             model.compile(optimizer, loss=loss, metrics=metrics)
+            model.optimizer.build(model.trainable_variables)  # else Keras warns when the saved model is loaded
         return model
 
     def _derived_network(self) -> keras.Model:

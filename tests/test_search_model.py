@@ -19,10 +19,11 @@ from keras_dha.schedules import Schedule
 
 X, Y = images()
 PROGRAM = """
-import sys, json
+import sys, json, warnings
 sys.modules["keras_dha"] = None  # cannot be imported
 import keras, numpy as np, tensorflow as tf
 x = np.load(sys.argv[1])
+warnings.simplefilter("error", UserWarning)  # such as: an optimizer has other variables than the model says
 model = keras.models.load_model(sys.argv[2])
 served = tf.saved_model.load(sys.argv[3]).signatures["serve"](tf.constant(x))
 print(json.dumps([model.predict(x, verbose=0).tolist(), served["logits"].numpy().tolist(), model.compiled]))
