@@ -1,11 +1,13 @@
 """A backup of a fit that is always whole."""
 
 import contextlib
+import json
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -14,12 +16,27 @@ from keras import ops
 from keras_dha.npz_file import UNREADABLE, read_npz
 from keras_dha.write_file import whole_file
 
+_EPOCH, _BESIDE = "epoch", "beside"  # names in the file
+NOT_ITS_STATE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+"""What `set_state` raises of plain data that is not what `get_state` returned."""
+
+
+class Stateful(Protocol):
+    """What changes while a model trains, and is not in the model."""
+
+    def get_state(self) -> dict[str, Any]:
+        """All that changes, as plain data for JSON."""
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `get_state` returned."""
+
 
 class SafeBackup(keras.callbacks.Callback):
     """As `keras.callbacks.BackupAndRestore`, with a backup that is always whole, also where a process is killed.
 
     All that training moves is written after each epoch, under another name, which then becomes that of the backup;
-    Ctrl-C waits until then. While a backup is written there are two of it, and never more.
+    Ctrl-C waits until then. While a backup is written there are two of it, and never more. In memory one array at a
+    time is copied.
 
     Keras's own way of saving makes new optimizers each time, which stay in memory (0.3 MiB a backup of a search), and
     crashes where the disk is full.
@@ -28,11 +45,12 @@ class SafeBackup(keras.callbacks.Callback):
         path: The file.
         writes: Whether it is written, too. Of several workers that train one model the first one writes, and all
             restore what it wrote.
+        beside: What else is kept, and restored, with the model.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True) -> None:
+    def __init__(self, path: Path, *, writes: bool = True, beside: Stateful | None = None) -> None:
         super().__init__()
-        self.path, self.writes = path, writes
+        self.path, self.writes, self.beside = path, writes, beside
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Restores the backup, if there is one.
@@ -43,13 +61,19 @@ class SafeBackup(keras.callbacks.Callback):
         if not self.path.exists():
             return
         variables = trained_state(self.model)
-        kept, epoch = read_backup(self.path)
+        kept, epoch, state = read_backup(self.path)
         values = [kept.get(f"arr_{number}") for number in range(len(variables))]
-        if len(kept) != len(values) or any(v is None or v.shape != tuple(x.shape) for v, x in zip(values, variables)):
+        if (
+            (state is None) != (self.beside is None)
+            or len(kept) != len(values)
+            or any(v is None or v.shape != tuple(x.shape) for v, x in zip(values, variables))
+        ):
             raise ValueError(
                 f"A backup must be that of the model that goes on. Received: {self.path} of {len(kept)} variables, a "
                 f"model of {len(values)}, of other names or shapes. Begin again in another folder."
             )
+        if self.beside is not None and state is not None:
+            self._take_up(self.beside, state)
         for variable, value in zip(variables, values):
             variable.assign(value)
         if hasattr(self.model, "synchronize"):
@@ -60,33 +84,60 @@ class SafeBackup(keras.callbacks.Callback):
         """Writes the new backup in the place of the old one."""
         if not self.writes:
             return
-        arrays = [_plain(variable) for variable in trained_state(self.model)]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with interrupts_delayed(), whole_file(self.path) as partial, partial.open("wb") as file:
-            np.savez(file, *arrays, epoch=np.array(epoch + 1))
+        state = None if self.beside is None else self.beside.get_state()
+        with interrupts_delayed(), whole_file(self.path) as partial:
+            _write(partial, trained_state(self.model), epoch + 1, state)
+
+    def _take_up(self, beside: Stateful, state: Any) -> None:
+        try:
+            beside.set_state(state)
+        except NOT_ITS_STATE as error:
+            raise ValueError(
+                f"A backup must be that of the fit that goes on. Received: {self.path}, with a state that is not its "
+                f"({error!r}). Begin again in another folder."
+            ) from error
 
 
-def read_backup(path: Path) -> tuple[dict[str, np.ndarray], int]:
-    """The numbers of a backup by name, and how many epochs they have seen.
+def _write(path: Path, variables: Sequence[keras.Variable], epoch: int, state: Any) -> None:
+    """As `numpy.savez`, but one array after another."""
+    with zipfile.ZipFile(path, "w") as archive:
+
+        def add(name: str, value: np.ndarray) -> None:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)
+
+        for number, variable in enumerate(variables):
+            add(f"arr_{number}", _plain(variable))
+        if state is not None:
+            add(_BESIDE, np.frombuffer(json.dumps(state).encode(), dtype="uint8"))
+        add(_EPOCH, np.array(epoch))
+
+
+def read_backup(path: Path) -> tuple[dict[str, np.ndarray], int, Any]:
+    """The numbers of a backup by name, how many epochs they have seen, and the state that is beside them, or None.
 
     Raises:
         ValueError: If the file is not whole, or something else.
     """
     kept: dict[str, np.ndarray] = {}
+    state: Any = None
     cause: Exception | None = None
     try:
         kept = read_npz(path) or {}
-    except UNREADABLE as error:
+        beside = kept.pop(_BESIDE, None)
+        state = None if beside is None else json.loads(beside.tobytes())
+    except (*UNREADABLE, RecursionError) as error:
         cause = error
-    epoch = kept.pop("epoch", np.array(-1))
+    epoch = kept.pop(_EPOCH, np.array(-1))
     strange = [name for name, value in kept.items() if value.dtype.kind not in "biuf"]
-    if strange or epoch.shape or epoch.dtype.kind not in "iu" or epoch < 0:
+    if cause or strange or epoch.shape or epoch.dtype.kind not in "iu" or epoch < 0:
         told = cause or f"epoch={epoch!r}, no numbers in {strange[:3]}"
         raise ValueError(
             f"A backup must be a whole file of numbers that a fit wrote. Received: {path} ({told}). "
             "Take it from a copy, or begin again in another folder."
         ) from cause
-    return kept, int(epoch)
+    return kept, int(epoch), state
 
 
 def trained_state(model: keras.Model) -> list[keras.Variable]:

@@ -66,6 +66,11 @@ READERS = {
     "history": FileReader("history.csv", b"epoch,loss\n1,2.0\n2,nan\n", read_history),
     "samples": FileReader("samples.npz", archive(originals=IMAGES, labels=np.array(["a"] * 20)), read_samples),
     "backup": FileReader("backup.npz", archive(np.ones((2, 3)), np.zeros(4), epoch=np.array(3)), read_backup),
+    "backup of more": FileReader(
+        "backup.npz",
+        archive(np.ones((2, 3)), epoch=np.array(3), beside=np.frombuffer(b'{"steps": 3}', dtype="uint8")),
+        read_backup,
+    ),
     "data": FileReader(
         "data.npz",
         archive(x_train=IMAGES, y_train=LABELS),

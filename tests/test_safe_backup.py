@@ -86,3 +86,46 @@ def test_who_does_not_write_restores_all_the_same(tmp_path):
     fit(tmp_path / "b", 1)
     assert fit(tmp_path / "b", 3, writes=False) == ([1, 2], whole[1])
     assert fit(tmp_path / "b", 3)[0] == [1, 2]
+
+
+class Counter(keras.callbacks.Callback):
+    """Counts epochs."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.count += 1
+
+    def get_state(self):
+        return {"count": self.count}
+
+    def set_state(self, state):
+        self.count = state["count"]
+
+
+def counted(path, epochs):
+    counter = Counter()
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 1), np.float32)
+    model.fit(x, x, epochs=epochs, verbose=0, callbacks=[counter, SafeBackup(path, beside=counter)])
+    return counter.count
+
+
+def test_a_state_beside_the_model_goes_on_with_it(tmp_path):
+    assert counted(tmp_path / "b.npz", 2) == 2
+    assert counted(tmp_path / "b.npz", 5) == 5
+    with pytest.raises(ValueError, match="must be that of the model that goes on"):
+        fit(tmp_path / "b.npz", 6)
+
+
+@pytest.mark.parametrize("state", [b"[]", b'{"steps": 1}', b"3"])
+def test_a_state_of_something_else_is_refused(tmp_path, state):
+    counted(tmp_path / "b.npz", 1)
+    with np.load(tmp_path / "b.npz") as kept:
+        arrays = {**kept, "beside": np.frombuffer(state, dtype="uint8")}
+    np.savez(tmp_path / "b.npz", **arrays)
+    with pytest.raises(ValueError, match=r"that of the fit that goes on.*with a state that is not its"):
+        counted(tmp_path / "b.npz", 2)

@@ -96,6 +96,15 @@ class PruneWhileTraining(keras.callbacks.Callback):
         self._steps = 0
         self._path = Decisions({})
 
+    def get_state(self) -> dict[str, Any]:
+        """All that changes between steps, as plain data for JSON."""
+        return {"steps": self._steps, "pruning": self._pruning.get_state()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `get_state` returned."""
+        self._pruning.set_state(state["pruning"])
+        self._steps = int(state["steps"])
+
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Follows the next network."""
         self._path = self._pruning.propose()

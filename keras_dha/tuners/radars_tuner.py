@@ -1,8 +1,10 @@
 """Prunes a space until its supernet fits into memory, and searches what is left by gradient."""
 
 import gc
+import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,10 +12,12 @@ import numpy as np
 
 from keras_dha.costs import TrainingMemory, peak_resident_bytes, resident_bytes
 from keras_dha.recipes import Recipe, darts
+from keras_dha.safe_backup import SafeBackup
 from keras_dha.search_model import SearchModel
 from keras_dha.spaces import Decisions, RestrictedSpace, SearchSpace
 from keras_dha.spaces.restricted_space import is_restrictable
 from keras_dha.tuners.byte_sizes import bytes_of, readable
+from keras_dha.tuners.kept_search import KeptSearch
 from keras_dha.tuners.path_controller import PathController
 from keras_dha.tuners.path_model import PathModel, PruneWhileTraining
 from keras_dha.tuners.space_pruning import Alive, Pruning, SpacePruning
@@ -139,6 +143,7 @@ class RadarsTuner:
         held_out: Any = 0.2,
         warmup_steps: int = 100,
         verbose: Any = "auto",
+        backup: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> "RadarsTuner":
         """Prunes, and searches.
@@ -153,15 +158,19 @@ class RadarsTuner:
                 both phases, if `seed` is given.
             warmup_steps: Steps before the first round, in which shared weights learn something.
             verbose: Of the differentiable search, as in Keras.
+            backup: A folder. Both phases keep there after each epoch what they need to go on; the same search with the
+                same folder does, at most one epoch back. `history["fit"]` then has the epochs since.
             **kwargs: Further arguments of `SearchModel.fit`, for the differentiable search.
 
         Returns:
             This tuner.
 
         Raises:
-            ValueError: Before any training, if the budget cannot be met, or one network does not fit.
+            ValueError: Before any training, if the budget cannot be met, one network does not fit, there is a backup
+                and no seed, or the backup is of another search.
             RuntimeError: If rewards do not tell options apart, or are not finite.
         """
+        kept = None if backup is None else KeptSearch(Path(backup), self._settings(batch_size, held_out, warmup_steps))
         size = _batch_size(x, batch_size)
         fixed = resident_bytes() if self.bounds == "process" else 0
         before = 0 if self.bounds == "process" else resident_bytes()
@@ -174,6 +183,8 @@ class RadarsTuner:
         rounds = SpacePruning(self._choices, needed, self.budget, pruning=self.pruning, seed=self.seed)
         predicted = {"whole": whole, "paths": paths}
         self.history = {"budget": self.budget, "fixed": fixed, "predicted": predicted, "measured": {}}
+        if kept:
+            self.history["measured"] = kept.take_up(rounds)
         if not rounds.done:
             if paths > self.budget:
                 raise ValueError(
@@ -182,8 +193,10 @@ class RadarsTuner:
                     "Raise the budget, or lower the batch size."
                 )
             fit_arguments = {"batch_size": batch_size, "held_out": held_out}
-            self._prune(rounds, x, y, warmup_steps, fit_arguments)
+            self._prune(rounds, x, y, warmup_steps, kept, fit_arguments)
             self._check_peak("paths", before)
+            if kept:
+                kept.keep_pruned(rounds, self.history["measured"])
         self.history |= {"rounds": rounds.history, "alive": rounds.alive()}
         predicted["supernet"] = needed(rounds.alive())
         if predicted["supernet"] > self.budget:  # before the supernet is built
@@ -196,21 +209,48 @@ class RadarsTuner:
             _start_at(model, rounds.controller)
         self.model = model
         options = {"batch_size": batch_size, "epochs": epochs, "held_out": held_out, "verbose": verbose}
+        if kept:
+            options["callbacks"] = [*(kwargs.pop("callbacks", None) or ()), SafeBackup(kept.supernet)]
         self.history["fit"] = model.fit(x, y, **options, **kwargs).history
         self._check_peak("supernet", before)
         return self
 
-    def _prune(self, rounds: SpacePruning, x: Any, y: Any, warmup_steps: int, fit_arguments: dict[str, Any]) -> None:
+    def _settings(self, batch_size: int | None, held_out: Any, warmup_steps: int) -> dict[str, Any]:
+        """What must be the same for a search to go on, as plain data."""
+        if self.seed is None:
+            raise ValueError(
+                "A search that is to go on must have a seed. Received: seed=None, and a backup. "
+                "Give RadarsTuner(seed=0), or no backup."
+            )
+        share = held_out if isinstance(held_out, float) else "data"
+        settings = {"budget": self.budget, "bounds": self.bounds, "margin": self.margin, "seed": self.seed}
+        settings |= {"recipe": self.recipe.name, "pruning": str(self.pruning), "start": self.start}
+        settings |= {"batch_size": batch_size, "held_out": share, "warmup_steps": warmup_steps}
+        return settings | {"choices": {choice.name: list(choice.options) for choice in self._choices}}
+
+    def _prune(
+        self,
+        rounds: SpacePruning,
+        x: Any,
+        y: Any,
+        warmup_steps: int,
+        kept: KeptSearch | None,
+        fit_arguments: dict[str, Any],
+    ) -> None:
         """The first phase; nothing of its model stays."""
         model = PathModel(self.space, self.recipe, seed=self.seed)
-        callback = PruneWhileTraining(rounds, warmup_steps)
-        model.fit(x, y, epochs=_EPOCHS, verbose=0, callbacks=[callback], **fit_arguments)
-        del model, callback
+        callbacks: list[Any] = [PruneWhileTraining(rounds, warmup_steps)]
+        if kept:
+            callbacks.append(SafeBackup(kept.paths, beside=callbacks[0]))
+        model.fit(x, y, epochs=_EPOCHS, verbose=0, callbacks=callbacks, **fit_arguments)
+        del model, callbacks
         gc.collect()
 
     def _check_peak(self, phase: str, before: int) -> None:
         """Keeps the peak of the process so far, and warns if it is above the budget."""
-        peak = peak_resident_bytes() - before
+        # Linux counts pages by processor, and adds them up now and then: a peak may be told a little lower later on.
+        earlier = [value for name, value in self.history["measured"].items() if name != phase]
+        peak = max([peak_resident_bytes() - before, *earlier])
         self.history["measured"][phase] = peak
         if peak > self.budget:
             warnings.warn(

@@ -1,4 +1,5 @@
 import types
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -202,3 +203,61 @@ def test_other_logits_must_start_at_zeros() -> None:
 def test_arguments_must_be_known(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tuner(**arguments)
+
+
+class KilledError(Exception):
+    """In place of the end of a process."""
+
+
+def test_a_search_that_ends_in_either_phase_goes_on(
+    searched: RadarsTuner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    x, y = images(1600)
+
+    def search(*callbacks: Any) -> RadarsTuner:
+        arguments: dict[str, Any] = {"batch_size": BATCH, "epochs": 2, "warmup_steps": 3, "verbose": 0}
+        return tuner(small_budget()).search(x, y, **arguments, backup=tmp_path / "kept", callbacks=list(callbacks))
+
+    observe, observed = SpacePruning.observe, list[float]()
+
+    def dying(self: SpacePruning, path: Any, reward: float) -> None:
+        observed.append(reward)
+        if len(observed) == 6:
+            raise KilledError
+        observe(self, path, reward)
+
+    monkeypatch.setattr(SpacePruning, "observe", dying)
+    with pytest.raises(KilledError):
+        search()
+
+    def die(epoch: int, logs: Any = None) -> None:
+        if epoch == 1:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        search(keras.callbacks.LambdaCallback(on_epoch_begin=die))
+    rewards = len(observed)
+    assert rewards - 1 == sum(record["samples"] for record in searched.history["rounds"])  # one was lost, and repeated
+    found = search()
+    assert len(observed) == rewards
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [
+        "pruned.json",
+        "settings.json",
+        "supernet.npz",
+    ]
+    assert found.history["rounds"] == searched.history["rounds"]
+    assert set(found.history["measured"]) == {"paths", "supernet"}
+    assert found.decisions() == searched.decisions()
+    for a, b in zip(found.derive().get_weights(), searched.derive().get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"another seed than in .*settings\.json"):
+        tuner(small_budget(), seed=1).search(x, y, batch_size=BATCH, warmup_steps=3, backup=tmp_path / "kept")
+    (tmp_path / "kept" / "pruned.json").write_text('{"rounds": {}}')
+    with pytest.raises(ValueError, match=r"whole files that a search wrote.*pruned\.json"):
+        search()
+
+
+def test_a_search_that_is_kept_has_a_seed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must have a seed"):
+        tuner(seed=None).search(*images(8), backup=tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
