@@ -241,7 +241,7 @@ def picture(lines: list[dict[str, Any]], path: str) -> None:
             axes.set_xlim(left=0.0)
             axes.set_xlabel("multiply-adds (millions)")
             axes.set_ylabel("test accuracy")
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, loc="upper left")  # no network is so small
     figure.savefig(path, dpi=150)
 
 
