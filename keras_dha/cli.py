@@ -90,6 +90,8 @@ def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     search.add_argument("--strategy", choices=STRATEGIES, help=devices)
     workers = "processes of this machine, for multiworker, unless TF_CONFIG names the workers; default: 2"
     search.add_argument("--workers", type=_count, metavar="N", help=workers)
+    checkpoints = "how many backups stay while it runs, the last epochs'; default: 1"
+    search.add_argument("--keep-checkpoints", type=_count, metavar="N", help=checkpoints)
     half = "compute in half precision, where the device is made for it; default: float32"
     search.add_argument("--dtype", choices=["mixed_bfloat16", "mixed_float16"], help=half)
 

@@ -1,7 +1,9 @@
 """A backup of a fit that is always whole."""
 
 import contextlib
+import itertools
 import json
+import shutil
 import signal
 import threading
 import zipfile
@@ -35,8 +37,8 @@ class SafeBackup(keras.callbacks.Callback):
     """As `keras.callbacks.BackupAndRestore`, with a backup that is always whole, also where a process is killed.
 
     All that training moves is written after each epoch, under another name, which then becomes that of the backup;
-    Ctrl-C waits until then. While a backup is written there are two of it, and never more. In memory one array at a
-    time is copied.
+    Ctrl-C waits until then. On disk there is one more than are kept while a backup is written, and never more than
+    that; in memory one array at a time is copied.
 
     Keras's own way of saving makes new optimizers each time, which stay in memory (0.3 MiB a backup of a search), and
     crashes where the disk is full.
@@ -46,11 +48,17 @@ class SafeBackup(keras.callbacks.Callback):
         writes: Whether it is written, too. Of several workers that train one model the first one writes, and all
             restore what it wrote.
         beside: What else is kept, and restored, with the model.
+        keep: How many backups stay: this one, and earlier ones, of which `backup.1.npz` is that of the epoch before.
+
+    Raises:
+        ValueError: If fewer than one is to be kept.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True, beside: Stateful | None = None) -> None:
+    def __init__(self, path: Path, *, writes: bool = True, beside: Stateful | None = None, keep: int = 1) -> None:
         super().__init__()
-        self.path, self.writes, self.beside = path, writes, beside
+        if keep < 1:
+            raise ValueError(f"At least one backup must be kept. Received: keep={keep}. Give 1.")
+        self.path, self.writes, self.beside, self.keep = path, writes, beside, keep
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Restores the backup, if there is one.
@@ -86,8 +94,20 @@ class SafeBackup(keras.callbacks.Callback):
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         state = None if self.beside is None else self.beside.get_state()
-        with interrupts_delayed(), whole_file(self.path) as partial:
-            _write(partial, trained_state(self.model), epoch + 1, state)
+        with interrupts_delayed():
+            self._keep_earlier()
+            with whole_file(self.path) as partial:
+                _write(partial, trained_state(self.model), epoch + 1, state)
+
+    def _keep_earlier(self) -> None:
+        """Makes each backup one older; the newest stays where it is, too, until the next one is whole."""
+        earlier = [self.path, *(self.path.with_suffix(f".{age}{self.path.suffix}") for age in range(1, self.keep))]
+        for newer, older in reversed(list(itertools.pairwise(earlier))):
+            if newer != self.path and newer.exists():
+                newer.replace(older)
+            elif newer.exists():
+                with whole_file(older) as partial:
+                    shutil.copyfile(newer, partial)
 
     def _take_up(self, beside: Stateful, state: Any) -> None:
         try:
@@ -135,7 +155,8 @@ def read_backup(path: Path) -> tuple[dict[str, np.ndarray], int, Any]:
         told = cause or f"epoch={epoch!r}, no numbers in {strange[:3]}"
         raise ValueError(
             f"A backup must be a whole file of numbers that a fit wrote. Received: {path} ({told}). "
-            "Take it from a copy, or begin again in another folder."
+            f"Take it from a copy, such as {path.stem}.1{path.suffix} where earlier ones are kept, or begin again in "
+            "another folder."
         ) from cause
     return kept, int(epoch), state
 

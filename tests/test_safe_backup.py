@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dha.safe_backup import SafeBackup, interrupts_delayed
+from keras_dha.safe_backup import SafeBackup, interrupts_delayed, read_backup
 
 
 @pytest.fixture
@@ -129,3 +129,25 @@ def test_a_state_of_something_else_is_refused(tmp_path, state):
     np.savez(tmp_path / "b.npz", **arrays)
     with pytest.raises(ValueError, match=r"that of the fit that goes on.*with a state that is not its"):
         counted(tmp_path / "b.npz", 2)
+
+
+def test_as_many_backups_stay_as_are_to_be_kept(tmp_path):
+    counts = []
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: counts.append(len(list(tmp_path.iterdir())))
+    )
+    x = np.ones((4, 1), np.float32)
+    model.fit(x, x, epochs=5, verbose=0, callbacks=[SafeBackup(tmp_path / "b.npz", keep=3), watch])
+    assert counts == [1, 2, 3, 3, 3]
+    epochs = {path.name: read_backup(path)[1] for path in tmp_path.iterdir()}
+    assert epochs == {"b.npz": 5, "b.1.npz": 4, "b.2.npz": 3}
+    (tmp_path / "b.npz").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"such as b\.1\.npz where earlier ones are kept"):
+        read_backup(tmp_path / "b.npz")
+    (tmp_path / "b.1.npz").replace(tmp_path / "b.npz")
+    history = model.fit(x, x, epochs=6, verbose=0, callbacks=[SafeBackup(tmp_path / "b.npz", keep=3)])
+    assert history.epoch == [4, 5]
+    with pytest.raises(ValueError, match="At least one backup must be kept"):
+        SafeBackup(tmp_path / "b.npz", keep=0)

@@ -33,6 +33,7 @@ class SearchOptions:
         strategy: `mirrored`, `multiworker` or `tpu`: which devices train together; None: one.
         workers: Processes of this machine, for `multiworker`, unless `TF_CONFIG` names them.
         dtype: The policy of the networks: `mixed_bfloat16` or `mixed_float16`; None: Keras's default, float32.
+        keep_checkpoints: How many backups stay while the search runs; None: one.
     """
 
     data: str | None = None
@@ -53,6 +54,7 @@ class SearchOptions:
     strategy: str | None = None
     workers: int | None = None
     dtype: str | None = None
+    keep_checkpoints: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""

@@ -249,7 +249,10 @@ def _fit(
             batch_size=options.batch_size,
             validation_data=_curve_part(source),
             time_budget=options.time_budget,
-            callbacks=[record, SafeBackup(folder.working / "backup.npz", writes=record.writes)],
+            callbacks=[
+                record,
+                SafeBackup(folder.working / "backup.npz", writes=record.writes, keep=options.keep_checkpoints or 1),
+            ],
             verbose=_verbosity(quiet=quiet),
         )
     except ValueError as error:

@@ -69,6 +69,7 @@ def test_defaults_fill_every_option_but_the_time(source):
         "strategy",
         "workers",
         "dtype",
+        "keep_checkpoints",
     ]
 
 
