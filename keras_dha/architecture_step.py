@@ -82,19 +82,19 @@ class ArchitectureStep(DifferentiatedModel):
             )
         weights, logits = parts[roles.WEIGHT], parts[roles.ARCHITECTURE]
 
-        def measured() -> list[Tensor]:
+        def measured() -> tuple[Any, ...]:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
             batch = (self.scaling(x) if self.scaling else x, y, sample_weight)
             if self.recipe.architecture_loss != "held_out":
-                return self._unrolled(train, batch, passes, weights, logits)
+                loss, *gradients = self._unrolled(train, batch, passes, weights, logits)
+                return loss, gradients, None
             found = passes.held_out(*batch)
-            finite = [] if found.finite is None else [found.finite]
-            return [found.loss, *dense(found.gradients[len(weights) :], logits), *finite]
+            return found.loss, dense(found.gradients[len(weights) :], logits), found.finite
 
-        nothing = [ops.zeros(v.shape, v.dtype) for v in logits]
-        nothing += [] if self.loss_scale is None else [ops.convert_to_tensor(True)]
-        loss, *gradients = tf.cond(due, measured, lambda: [ops.convert_to_tensor(self.baseline), *nothing])
-        finite = None if self.loss_scale is None else gradients.pop()
+        zeros = [ops.zeros(v.shape, v.dtype) for v in logits]
+        finite = None if self.loss_scale is None else ops.convert_to_tensor(True)
+        nothing = (ops.convert_to_tensor(self.baseline), zeros, finite)
+        loss, gradients, finite = tf.cond(due, measured, lambda: nothing)
         self._follow(loss, due)
         self._log_held_out(loss, due)
         return gradients, self._of_all_replicas(finite)

@@ -224,7 +224,7 @@ class CompiledModel(PhasedModel):
         if self.compute_dtype != "float16":
             return
         found = [type(e).__name__ for e in self.estimators if e.replays(self._seen_by[id(e)])]
-        if self.recipe.architecture_loss in ("unrolled", "unrolled_exact"):
+        if self.recipe.architecture_loss.startswith("unrolled"):
             found.append(f"the recipe {self.recipe.name!r}, architecture_loss={self.recipe.architecture_loss!r}")
         if found:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Prunes a space until its supernet fits into memory, and searches what is left by gradient."""
 
+import dataclasses
 import gc
 import os
 import warnings
@@ -224,7 +225,8 @@ class RadarsTuner:
             )
         share = held_out if isinstance(held_out, float) else "data"
         settings = {"budget": self.budget, "bounds": self.bounds, "margin": self.margin, "seed": self.seed}
-        settings |= {"recipe": self.recipe.name, "pruning": str(self.pruning), "start": self.start}
+        settings |= {"pruning": dataclasses.asdict(self.pruning), "start": self.start}
+        settings |= {"space": self.space.get_config(), "recipe": self.recipe.name}
         settings |= {"batch_size": batch_size, "held_out": share, "warmup_steps": warmup_steps}
         return settings | {"choices": {choice.name: list(choice.options) for choice in self._choices}}
 

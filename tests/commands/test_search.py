@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import resource
@@ -193,6 +194,21 @@ def test_flip_mirrors_in_a_recipe_that_augments(source):
     options = SearchOptions(space="nas_bench_201", recipe="dha", channels=2, cells=1, seed=0, flip=True)
     base = make_model(options, source).augmentation.get_config()["base"]
     assert [part["class_name"] for part in base][-1] == "HorizontalFlip"
+
+
+@pytest.mark.parametrize(("dtype", "compute"), [(None, "float32"), ("mixed_bfloat16", "bfloat16")])
+def test_the_dtype_is_that_of_the_model(source, dtype, compute):
+    options = SearchOptions(space="nas_bench_201", recipe="dsnas", channels=2, cells=1, seed=0, dtype=dtype)
+    model = make_model(options, source)
+    assert model.network.compute_dtype == model.compute_dtype == compute
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(None, ["backup.npz"]), (2, ["backup.1.npz", "backup.npz"])])
+def test_as_many_backups_stay_as_were_asked_for(tiny, tmp_path, monkeypatch, tiny_search, keep, kept):
+    monkeypatch.setattr(tiny_search, "interrupt_in_epoch", 2)
+    with pytest.raises(CommandInterrupted):
+        search(dataclasses.replace(OPTIONS, keep_checkpoints=keep), str(tmp_path / "run"), quiet=True)
+    assert sorted(path.name for path in (tmp_path / "run" / ".search").glob("*.npz")) == kept
 
 
 def test_examples_are_picked_from_all_classes():
