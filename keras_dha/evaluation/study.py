@@ -106,7 +106,7 @@ class SearchStudy:
             again: How many of the random architectures are trained with another seed, too.
             plain: Whether both groups are trained without the protocol's tricks, too.
             sizes: Name to a space of the same choices, such as one of fewer cells, in which they are trained, too.
-            progress: Told each name before it is made.
+            progress: Told each name before it is made, and the how-many-th of all it is.
 
         Returns:
             For each group its runs: `name`, `decisions`, `validation` and `test` accuracy of the last epoch,
@@ -120,8 +120,12 @@ class SearchStudy:
         groups = ("random", "search", "retrained", "again", "plain", "size")
         found: dict[str, list[Run]] = {group: [] for group in groups}
 
+        count, searches = len(self.networks), len(self.recipes) * len(self.seeds)
+        of_all = count * (1 + plain + len(sizes or {})) + searches * (2 + plain) + min(again, count)
+
         def add(group: str, name: str, make: Callable[[Path], Run]) -> Run:
-            found[group].append(self._once(group, name, make, tell))
+            number = 1 + sum(map(len, found.values()))
+            found[group].append(self._once(group, name, make, lambda: tell(f"{group} {name}, {number} of {of_all}")))
             return found[group][-1]
 
         for name, decisions in self.networks.items():
@@ -155,10 +159,10 @@ class SearchStudy:
                     "the space. Leave this size out."
                 )
 
-    def _once(self, group: str, name: str, make: Callable[[Path], Run], tell: Callable[[str], None]) -> Run:
+    def _once(self, group: str, name: str, make: Callable[[Path], Run], tell: Callable[[], None]) -> Run:
         path, working = self.folder / group / f"{name}.json", self.folder / "unfinished" / f"{group}_{name}"
         if not path.exists():
-            tell(f"{group} {name}")
+            tell()
             working.mkdir(parents=True, exist_ok=True)
             run = {"name": name, **make(working)}
             path.parent.mkdir(parents=True, exist_ok=True)

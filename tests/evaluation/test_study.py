@@ -29,7 +29,10 @@ def study(folder, **changes):
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_everything_is_trained_once_and_goes_on_after_a_kill(tmp_path, monkeypatch):
-    whole = study(tmp_path / "whole").run(again=1, plain=True, sizes={"same": TinySpace()})
+    said = []
+    options = {"again": 1, "plain": True, "sizes": {"same": TinySpace()}}
+    whole = study(tmp_path / "whole").run(**options, progress=said.append)
+    assert [line.split(", ")[1] for line in said] == [f"{number} of 10" for number in range(1, 11)]
     counts = {group: [run["name"] for run in runs] for group, runs in whole.items()}
     assert counts == {
         "random": ["random_0", "random_1"],
@@ -64,7 +67,7 @@ def test_everything_is_trained_once_and_goes_on_after_a_kill(tmp_path, monkeypat
         study(killed).run()
     told = []
     again = study(killed).run(progress=told.append)
-    assert told == ["random random_1", "search dha_1", "retrained dha_1"]
+    assert told == ["random random_1, 2 of 4", "search dha_1, 3 of 4", "retrained dha_1, 4 of 4"]
     for group in ("random", "search", "retrained"):
         for first, second in zip(whole[group], again[group], strict=True):
             assert {**first, "seconds": 0, "fine_tuned": 0} == {**second, "seconds": 0, "fine_tuned": 0}
