@@ -13,6 +13,7 @@ epochs in all, the same optimizer, and a learning rate that is annealed in the l
 - `magnitude`: after three tenths of the epochs, filters of least L1 norm go, the same share of each width; the epochs
   that the gates have go to what is left.
 - `narrow`: the same share of each width is left out from the beginning.
+- `along`, if asked for: `gates`, but the weights move on while the gates do.
 - `repeated`, if asked for: `whole` by `fit` of arrays, whose epochs have the same batches in the same order once
   `keras.utils.set_random_seed` was called. All others are shuffled anew in each epoch.
 
@@ -39,7 +40,7 @@ from keras_dha.costs import SpaceCost, multiply_adds, parameters
 from keras_dha.derivation import FixedChooser
 from keras_dha.spaces import Decisions, GatedSpace
 
-METHODS = ("whole", "gates", "magnitude", "narrow", "repeated")
+METHODS = ("whole", "gates", "magnitude", "narrow", "repeated", "along")
 DATA = {"fashion_mnist": "fashion_mnist_small", "cifar10": "cifar10_12k"}
 FIRST, SETTLES = 0.3, 0.4  # of the fit: when the first stage ends, when the rate begins to fall
 RATE, BATCH = 0.05, 64
@@ -159,9 +160,14 @@ def _largest(norms: dict[str, np.ndarray], counts: dict[str, int]) -> Decisions:
     return Decisions({name: [str(i) for i in np.sort(order)] for name, order in kept.items()})
 
 
-def gates(model: keras.Model, data: dict[str, np.ndarray], share: float, arguments: argparse.Namespace) -> keras.Model:
-    """The recipe with a bound."""
+def gates(
+    model: keras.Model, data: dict[str, np.ndarray], share: float, arguments: argparse.Namespace, *, along: bool
+) -> keras.Model:
+    """The recipe with a bound; its weights rest while the gates move, or move along."""
     recipe = keras_dha.recipes.dnal(max_multiply_adds=share)
+    if along:
+        fractions = {name: getattr(recipe.schedule, name) for name in ("search_fraction", "warmup_fraction")}
+        recipe = recipe.replace(schedule=keras_dha.schedules.Schedule(**fractions))
     search = keras_dha.SearchModel(GatedSpace(model), recipe, seed=arguments.seed)
     search.compile(optimizer(), architecture_optimizer=keras.optimizers.SGD(arguments.gate_rate, momentum=0.9))
     search.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=arguments.epochs, verbose=0)
@@ -180,8 +186,8 @@ def run(data_name: str, name: str, method: str, share: float, arguments: argpars
     began, epochs = time.monotonic(), arguments.epochs
     model = network(name, data)
     most = multiply_adds(model)
-    if method == "gates":
-        model = gates(model, data, share, arguments)
+    if method in ("gates", "along"):
+        model = gates(model, data, share, arguments, along=method == "along")
     else:
         first = round(FIRST * epochs)
         if method == "magnitude":
@@ -231,7 +237,7 @@ def picture(lines: list[dict[str, Any]], path: str) -> None:
     for i, data in enumerate(rows):
         for j, name in enumerate(columns):
             axes = grid[i, j]
-            for number, (method, marker) in enumerate(zip(METHODS, "osv^x")):
+            for number, (method, marker) in enumerate(zip(METHODS, "osv^xd")):
                 mine = [m for m in lines if (m["data"], m["network"], m["method"]) == (data, name, method)]
                 if mine:
                     costs = [m["multiply_adds"] / 1e6 for m in mine]
