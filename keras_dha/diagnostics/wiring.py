@@ -73,7 +73,7 @@ def by_edge(probabilities: Probabilities) -> dict[str, dict[str, float]]:
 
     Example:
 
-    >>> by_edge({"node": {"0/conv": 0.3, "0/skip": 0.1, "1/conv": 0.3, "1/skip": 0.3}})["node/0"]
+    >>> by_edge({"node": {"0/conv": 0.375, "0/skip": 0.125, "1/conv": 0.25, "1/skip": 0.25}})["node/0"]
     {'conv': 0.75, 'skip': 0.25}
     """
     edges: dict[str, dict[str, float]] = {}

@@ -30,7 +30,7 @@ class GateSelector(Selector):
 
     Example:
 
-    >>> x = np.kron(np.eye(2), np.ones((10, 1)))
+    >>> x = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     >>> GateSelector(copies=1).support(x, x @ np.array([1.0, 0.1]))
     array([ True, False])
 

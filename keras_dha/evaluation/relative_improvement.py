@@ -25,8 +25,8 @@ class Group:
 
     Example:
 
-    >>> Group("random", [0.5, 0.7, 0.9]).mean
-    0.7
+    >>> Group("random", [0.5, 0.75, 1.0]).mean
+    0.75
     """
 
     name: str

@@ -24,7 +24,7 @@ class ZeroOne(Penalty):
 
     >>> relaxation = Sigmoid().for_choice(Choice("edge", ("conv", "skip")))
     >>> relaxation.build()
-    >>> relaxation.logits.assign([100.0, -100.0])
+    >>> _ = relaxation.logits.assign([100.0, -100.0])
     >>> float(ZeroOne(1.0).value({"edge": relaxation}, 0.5))
     -0.25
 

@@ -28,7 +28,7 @@ class Clipped(Relaxation):
 
     >>> relaxation = Clipped(seed=0).for_choice(Choice("stage_0", ("conv", "skip")))
     >>> relaxation.build()
-    >>> relaxation.logits.assign([0.25, -0.5])
+    >>> _ = relaxation.logits.assign([0.25, -0.5])
     >>> relaxation.project()
     >>> relaxation(relaxation.logits).numpy()
     array([0.25, 0.  ], dtype=float32)

@@ -38,7 +38,7 @@ class NormThreshold(Softmax):
     >>> relaxation = NormThreshold(seed=0).for_choice(Choice("kernel", ("3", "5", "7"), nested=True))
     >>> relaxation.watch(lambda: np.array([1.0, 0.5], "float32"))
     >>> relaxation.build()
-    >>> relaxation.logits.assign([0.5, 1.5])
+    >>> _ = relaxation.logits.assign([0.5, 1.5])
     >>> relaxation(relaxation.logits).numpy()
     array([0., 1., 0.], dtype=float32)
 

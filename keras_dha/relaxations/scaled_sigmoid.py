@@ -34,7 +34,7 @@ class ScaledSigmoid(Relaxation):
 
     >>> relaxation = ScaledSigmoid(scale=10.0).for_choice(Choice("width", ("0", "1"), keep=2, at_least=1))
     >>> relaxation.build()
-    >>> relaxation.logits.assign([0.1, -0.1])
+    >>> _ = relaxation.logits.assign([0.1, -0.1])
     >>> relaxation(relaxation.logits).numpy().round(3)
     array([0.731, 0.269], dtype=float32)
     >>> relaxation.harden(relaxation.logits).numpy()
