@@ -60,8 +60,8 @@ class RelaxedChooser(Chooser):
     def _mix(self, mixture: MixedLayer, inputs: list[Tensor]) -> Tensor:
         name = mixture.choice.name
         if name not in self.weights:
-            parameters = mixture.count_parameters(inputs)
-            self._relax(self._template.for_choice(self._open_to(mixture), parameters), inputs[0])
+            sizes = mixture.choice.capacities or mixture.count_parameters(inputs)
+            self._relax(self._template.for_choice(self._open_to(mixture), sizes), inputs[0])
         self.acting.append(mixture)
         return mixture([*inputs, self.weights[name]])
 

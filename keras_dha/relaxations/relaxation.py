@@ -34,8 +34,9 @@ class Relaxation(keras.layers.Layer, abc.ABC):
             the search that is done. Defaults to 1.0.
         seed: Non-negative integer. None: drawn from Keras's global seed when the template is made.
         capacity_prior: How much more the largest option of a choice weighs at the start, in units of scaled logits:
-            an option starts at `capacity_prior * its parameters / most parameters`. At least 0. Defaults to 0.0, all
-            equal. Options without parameters need no training and lead early on; this is the counterweight (ours).
+            an option starts at `capacity_prior * its parameters / most parameters`, or so by the capacities of the
+            choice. At least 0. Defaults to 0.0, all equal. Options without parameters need no training and lead early
+            on; this is the counterweight (ours).
         choice: A `Choice`; given by `for_choice`.
         start: Where the scaled logits start, one number an option; given by `for_choice`. None: all at 0.
         **kwargs: Of `keras.layers.Layer`. `dtype` defaults to float32, whatever the global policy is.
@@ -117,16 +118,17 @@ class Relaxation(keras.layers.Layer, abc.ABC):
             )
         return self._choice
 
-    def for_choice(self, choice: Choice, parameters: Sequence[int] | None = None) -> Self:
+    def for_choice(self, choice: Choice, sizes: Sequence[float] | None = None) -> Self:
         """A new relaxation like this one for `choice`, with a seed made of this one's seed and the choice's name.
 
         Args:
             choice: The choice.
-            parameters: The number of parameters of each option, for `capacity_prior`. None: all alike.
+            sizes: How large each option is, for `capacity_prior`: the number of its parameters, or the capacities of
+                the choice. None: all alike.
         """
         start = None
-        if parameters is not None and self.capacity_prior and max(parameters) > 0:
-            start = [self.capacity_prior * count / max(parameters) for count in parameters]
+        if sizes is not None and self.capacity_prior and max(sizes) > 0:
+            start = [self.capacity_prior * size / max(sizes) for size in sizes]
         entropy = [self.seed, *choice.name.encode()]
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0]) >> 1  # below 2**31, as Keras's own seeds
         name = "relaxation_" + choice.name.replace("/", ".")  # Keras allows no slash in a layer's name

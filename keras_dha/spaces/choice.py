@@ -21,9 +21,11 @@ class Choice:
             `keep`. None: as many.
         nested: Whether each option holds what the options before it hold, as sizes do, smallest first. The part that an
             option adds to those before it is there if it, or a later one, is kept.
+        capacities: How large each option is, where its own parameters do not say it, for the `capacity_prior` of a
+            relaxation: numbers of one unit. None: the parameters say it.
 
     Raises:
-        ValueError: If names repeat, or `keep` options cannot be kept.
+        ValueError: If names repeat, `keep` options cannot be kept, or capacities are not one number an option.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Choice:
     excluded: tuple[str, ...] = ()
     at_least: int | None = None
     nested: bool = False
+    capacities: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.options)) != len(self.options) or not self.options:
@@ -50,6 +53,12 @@ class Choice:
             raise ValueError(
                 f"The choice {self.name!r} must have one group number per option. "
                 f"Received: groups={self.groups}, options={self.options}."
+            )
+        sizes = self.capacities
+        if sizes is not None and (len(sizes) != len(self.options) or not all(0.0 <= x < float("inf") for x in sizes)):
+            raise ValueError(
+                f"The choice {self.name!r} must have one capacity an option, a number of at least 0. "
+                f"Received: capacities={sizes}, options={self.options}. Correct them."
             )
         if self.nested and (self.keep != 1 or self.excluded):
             raise ValueError(

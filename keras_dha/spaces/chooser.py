@@ -83,19 +83,25 @@ class Chooser(abc.ABC):
 
         return apply
 
-    def tensor(self, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    def tensor(
+        self, name: str, tensors: Mapping[str, Tensor], *, capacities: Mapping[str, float] | None = None
+    ) -> Tensor:
         """One of several tensors of the same shape; what only the others need is not in the network that is derived.
 
         Args:
             name: The decision's name.
             tensors: Names of options, and what each is.
+            capacities: How large what makes each tensor is, in a unit of yours, for the prior of recipes that begin
+                with large options (`capacity_prior`); an option has no parameters of its own here. None: all alike.
 
         Returns:
             A tensor. The option of the first tensor, if it is called `"early"`, is named `"0/early"`, and so on: a
             `node` that keeps one input, each with the one operation of its name.
         """
         options = tuple(f"{i}/{key}" for i, key in enumerate(tensors))
-        choice = self._ask(Choice(name, options))  # without groups: each tensor is weighed against the others
+        sizes = None if capacities is None else tuple(float(capacities[key]) for key in tensors)
+        # Without groups: each tensor is weighed against the others.
+        choice = self._ask(Choice(name, options, capacities=sizes))
         identities: dict[str, NodeFactory] = {key: lambda _: keras.layers.Identity() for key in tensors}
         return self._answer_node(choice, identities, list(tensors.values()))
 

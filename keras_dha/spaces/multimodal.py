@@ -43,8 +43,8 @@ class MultimodalSpace(SearchSpace):
             image (`(height, width, channels)`, or of one channel), of one size a table; a sequence `(steps, channels)`
             must be named here.
         combinations: Which modalities may be read together, such as `[["image", "audio"], ["image"]]`; a search begins
-            with the first. Default: all, any of them together, and each alone. Where an image is fused with others, the
-            joint tower is one of images.
+            with the first, or, by a recipe with a prior of capacity such as `dha`, with what reads most. Default: all,
+            any of them together, and each alone. Where an image is fused with others, the joint tower is one of images.
         channels: Channels of the first stage of an image or sequence; each later one has twice as many.
         stages: Number of stages of a tower.
         units: Length of the vectors, and width of a table's blocks.
@@ -57,7 +57,7 @@ class MultimodalSpace(SearchSpace):
     >>> from keras_dha.spaces import MultimodalSpace
     >>> space = MultimodalSpace({"image": (28, 28, 1), "table": (5,)}, num_classes=10)
     >>> {choice.name: choice.options for choice in space.choices()}["modalities"]
-    ('0/image', '1/table', '2/image+table')
+    ('0/image+table', '1/image', '2/table')
 
     Reference: the idea of random search over networks of several inputs is that of "RandomNet: Towards Fully Automatic
     Neural Architecture Design for Multimodal Learning", https://arxiv.org/abs/2003.01181; this space is ours.
@@ -176,7 +176,9 @@ class MultimodalSpace(SearchSpace):
         first = next(iter(found.values()))
         if len(found) == 1:
             return first
-        return choose.tensor("modalities", {"+".join(names): found.get(names, first) for names in self.combinations})
+        options = {"+".join(names): names for names in self.combinations}
+        tensors = {key: found.get(names, first) for key, names in options.items()}
+        return choose.tensor("modalities", tensors, capacities={key: len(names) for key, names in options.items()})
 
     def _operator(self, choose: Chooser, number: int, x: Tensor) -> Tensor:
         return batch_norm()(choose.op("fusion_operator", fusions(number))(x))

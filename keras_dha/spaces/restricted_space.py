@@ -125,6 +125,7 @@ def restrict(choice: Choice, alive: Sequence[str]) -> Choice:
             f"of sizes or channels, with {list(alive)} alive of {choice.options}. Leave it out of alive."
         )
     groups = None if choice.groups is None else tuple(choice.groups[i] for i in kept)
+    capacities = None if choice.capacities is None else tuple(choice.capacities[i] for i in kept)
     left = {choice.group_numbers[i] for i in kept if choice.allowed[i]}
     if len(left) < choice.keep:
         raise ValueError(
@@ -133,7 +134,7 @@ def restrict(choice: Choice, alive: Sequence[str]) -> Choice:
         )
     options = tuple(choice.options[i] for i in kept)
     excluded = tuple(option for option in choice.excluded if option in options)
-    return dataclasses.replace(choice, options=options, groups=groups, excluded=excluded)
+    return dataclasses.replace(choice, options=options, groups=groups, excluded=excluded, capacities=capacities)
 
 
 def is_restrictable(choice: Choice) -> bool:

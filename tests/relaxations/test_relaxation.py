@@ -277,7 +277,7 @@ def test_wrong_arguments_are_named():
 
 @pytest.mark.parametrize("kind", [Softmax, OneHotSample])
 def test_the_capacity_prior_is_where_scaled_logits_start(kind) -> None:
-    relaxation = kind(scale=2.0, capacity_prior=3.0).for_choice(Choice("edge", ("conv", "skip")), parameters=[10, 0])
+    relaxation = kind(scale=2.0, capacity_prior=3.0).for_choice(Choice("edge", ("conv", "skip")), [10, 0])
     relaxation.build()
     assert relaxation.logits.numpy().tolist() == [1.5, 0.0]
     again = kind.from_config(relaxation.get_config())

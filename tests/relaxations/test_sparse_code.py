@@ -214,7 +214,7 @@ def test_weights_of_a_drawn_support_are_exactly_one() -> None:
 
 def test_the_largest_option_leads_at_the_start_by_the_capacity_prior() -> None:
     template = SparseCode(exploration=0.25, capacity_prior=2.0, seed=0)
-    relaxation = template.for_choice(Choice("edge", ("conv", "small", "skip")), parameters=[100, 50, 0])
+    relaxation = template.for_choice(Choice("edge", ("conv", "small", "skip")), [100, 50, 0])
     relaxation.build()
     expected = np.exp([2.0, 1.0, 0.0]) / np.exp([2.0, 1.0, 0.0]).sum()
     # The code starts at the least-squares solution, with noise of 1e-3 an entry.

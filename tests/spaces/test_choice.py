@@ -53,6 +53,12 @@ def test_one_group_number_for_each_option() -> None:
         Choice("op", ("a", "b"), groups=(0,))
 
 
+@pytest.mark.parametrize("capacities", [(1.0,), (1.0, -1.0), (1.0, float("nan")), (1.0, float("inf"))])
+def test_one_capacity_for_each_option(capacities: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"one capacity an option, .* Received: capacities=\(1.0"):
+        Choice("op", ("a", "b"), capacities=capacities)
+
+
 @pytest.mark.parametrize("keep", [0, 3])
 def test_keep_must_be_possible(keep: int) -> None:
     with pytest.raises(ValueError, match=f"between 1 and 2 options .* Received: keep={keep}"):

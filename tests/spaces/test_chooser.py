@@ -56,6 +56,9 @@ def test_a_tensor_is_a_node_that_keeps_one_input() -> None:
     assert chooser.tensor("place", {"early": "a", "late": "b"}) == ("node", "place", ["a", "b"])
     assert chooser.choices["place"] == Choice("place", ("0/early", "1/late"))
     assert chooser.tensor("place", {"early": "c", "late": "c"}) == ("node", "place", ["c", "c"])  # the same decision
+    sizes = {"late": 1, "early": 2}
+    chooser.tensor("read", {"early": "a", "late": "b"}, capacities=sizes)
+    assert chooser.choices["read"].capacities == (2.0, 1.0)
 
 
 def test_what_only_other_tensors_need_is_not_derived() -> None:

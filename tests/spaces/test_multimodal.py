@@ -130,6 +130,15 @@ def test_early_fusion_has_no_towers_of_its_own() -> None:
     assert dense == {"late": 2 * 2 + 2 + 1 + 1, "early": 2 + 1 + 2 + 1 + 1}
 
 
+def test_a_prior_of_capacity_begins_with_what_reads_most() -> None:
+    supernet = Supernet(small(ALL_KINDS, stages=1), Softmax(capacity_prior=3.0))
+    logits = np.asarray(supernet.relaxations["modalities"].logits)
+    np.testing.assert_allclose(logits, [3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0], rtol=1e-6)
+    np.testing.assert_array_equal(supernet.relaxations["fusion_place"].logits, np.zeros(2))
+    again = type(supernet.relaxations["modalities"]).from_config(supernet.relaxations["modalities"].get_config())
+    assert again.choice == supernet.relaxations["modalities"].choice
+
+
 def scrambled(supernet: Supernet, modalities: int) -> None:
     """Weights, moving statistics and logits that are nowhere what they are at the start, and which inputs are read."""
     rng = np.random.default_rng(modalities)

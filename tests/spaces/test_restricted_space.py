@@ -49,6 +49,11 @@ def test_it_is_a_space_like_the_whole_one(space: RestrictedSpace) -> None:
     assert from_model.channel_graph(from_model.build(FixedChooser({"a": ["0"]}))).widths()
 
 
+def test_capacities_are_those_of_what_is_alive() -> None:
+    whole = Choice("place", ("0/all", "1/left", "2/right"), capacities=(2.0, 1.0, 1.5))
+    assert restrict(whole, ["0/all", "2/right"]).capacities == (2.0, 1.5)
+
+
 def test_spaces_can_be_restricted_twice(space: RestrictedSpace) -> None:
     again = RestrictedSpace(space, {"edge": "skip"})
     assert again.choices()[0].options == ("skip",)
