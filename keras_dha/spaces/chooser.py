@@ -97,7 +97,15 @@ class Chooser(abc.ABC):
         Returns:
             A tensor. The option of the first tensor, if it is called `"early"`, is named `"0/early"`, and so on: a
             `node` that keeps one input, each with the one operation of its name.
+
+        Raises:
+            ValueError: If capacities are of other options.
         """
+        if capacities is not None and set(capacities) != set(tensors):
+            raise ValueError(
+                f"The capacities of the choice {name!r} must be those of its options. "
+                f"Received: capacities of {list(capacities)}, options {list(tensors)}. Correct the names."
+            )
         options = tuple(f"{i}/{key}" for i, key in enumerate(tensors))
         sizes = None if capacities is None else tuple(float(capacities[key]) for key in tensors)
         # Without groups: each tensor is weighed against the others.

@@ -59,6 +59,8 @@ def test_a_tensor_is_a_node_that_keeps_one_input() -> None:
     sizes = {"late": 1, "early": 2}
     chooser.tensor("read", {"early": "a", "late": "b"}, capacities=sizes)
     assert chooser.choices["read"].capacities == (2.0, 1.0)
+    with pytest.raises(ValueError, match=r"'read' must be .* Received: capacities of \['late'\], options \['early', "):
+        chooser.tensor("read", {"early": "a", "late": "b"}, capacities={"late": 1})
 
 
 def test_what_only_other_tensors_need_is_not_derived() -> None:
