@@ -72,7 +72,8 @@ def render_evaluation(result: Mapping[str, Any]) -> str:
     """
     figures.import_matplotlib()
     studies = list(result.get("studies", ()))
-    tiles = [("studies", str(len(studies))), ("wall time", duration(result.get("seconds", {}).get("total", 0.0)))]
+    tiles = [("study" if len(studies) == 1 else "studies", str(len(studies)))]
+    tiles += [("wall time", duration(result.get("seconds", {}).get("total", 0.0)))]
     tiles += [("random architectures of each", str(min((study["num_random"] for study in studies), default=0)))]
     sections = [section(_title(study), _study(study)) for study in studies]
     how = [("Versions", ", ".join(f"{name} {version}" for name, version in result.get("versions", {}).items()))]

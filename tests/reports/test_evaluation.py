@@ -43,7 +43,17 @@ def test_the_page_says_all_figures(study):
     study["plain"] = {"random": study["random"], "improvement": {"dha": study["recipes"]["dha"]["improvement"]}}
     practices = [practice.to_dict() for practice in best_practices([study])]
     page = render_evaluation({"studies": [study], "practices": practices, "command": "<script>"})
-    for text in ("+33.33 %", "60.00 ± 10.00", "+20.00", "0.50", "1 min 0 s", "cells 3", "no order", "at most 2.00"):
+    for text in (
+        "+33.33 %",
+        "60.00 ± 10.00",
+        "+20.00",
+        "0.50",
+        "1 min 0 s",
+        "cells 3",
+        "no order",
+        "at most 2.00",
+        ">study<",
+    ):
         assert text in page, text
     assert "<script" not in page
 
