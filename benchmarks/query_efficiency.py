@@ -11,8 +11,8 @@ test accuracy of that best network minus that of the network of best validation 
 search ends when it has a hit and 200 queries. Seconds are those of the oracle's `populate_space`, on one core: the mean
 and the slowest call.
 
-`--bayesian` is how many queries KerasTuner's Bayesian optimization is given, and its runs, for it takes many seconds a
-proposal. A run that is in the file already is not done again.
+`--bayesian` is how many queries KerasTuner's Bayesian optimization is given, and its runs, for it takes about a second
+a proposal. A run that is in the file already is not done again.
 """
 
 import argparse
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--queries", type=int, default=400)
-    parser.add_argument("--bayesian", nargs=2, type=int, default=[60, 3], metavar=("QUERIES", "RUNS"))
+    parser.add_argument("--bayesian", nargs=2, type=int, default=[100, 20], metavar=("QUERIES", "RUNS"))
     parser.add_argument("--cores", nargs="+", type=int, default=[0])
     parser.add_argument("--out", default="query_efficiency.jsonl")
     parser.add_argument("--table", metavar="FILE")

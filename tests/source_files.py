@@ -1,6 +1,7 @@
 """The project's files, as the tests about the whole see them."""
 
 import ast
+import pkgutil
 import re
 import tomllib
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_dha"
+FOLDERS = sorted(info.name for info in pkgutil.iter_modules([str(PACKAGE)]) if info.ispkg)
 
 
 def name_of(path: Path) -> str:
@@ -24,6 +26,19 @@ def python_files(*folders: str) -> list[Path]:
 def parse(path: Path) -> ast.Module:
     """The syntax tree of a file."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def listed(folder: str) -> list[str]:
+    """The names in `__all__` of a folder of the package, read without importing it."""
+    for node in parse(PACKAGE / folder / "__init__.py").body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def public_names() -> list[tuple[str, str]]:
+    """Module and name of all that the folders of the package list."""
+    return [(f"keras_dha.{folder}", name) for folder in FOLDERS for name in listed(folder)]
 
 
 def pyproject() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +11,16 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from source_files import PACKAGE, ROOT, name_of, parse, python_files
+from source_files import PACKAGE, ROOT, name_of, parse, public_names, python_files
 
 import keras_dha
 
 
-def module_of(path: Path) -> Any:
-    return importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
-
-
-def at_hand(path: Path) -> dict[str, Any]:
-    """Keras, NumPy, all public names of the package, and those of the file itself."""
-    packages = [module_of(found) for found in sorted(PACKAGE.glob("*/__init__.py"))]
-    public = {name: getattr(package, name) for package in packages for name in getattr(package, "__all__", ())}
-    return {"keras": keras, "keras_dha": keras_dha, "np": np, **public, **vars(module_of(path))}
+@functools.cache
+def at_hand() -> dict[str, Any]:
+    """Keras, NumPy, and all public names of the package."""
+    public = {name: getattr(importlib.import_module(module), name) for module, name in public_names()}
+    return {"keras": keras, "keras_dha": keras_dha, "np": np, **public}
 
 
 def examples(path: Path) -> Iterator[tuple[str, str]]:
@@ -38,7 +35,9 @@ ALL = [(path, *example) for path in python_files("keras_dha") for example in exa
 
 def outcome(text: str, name: str, path: Path) -> tuple[int, str]:
     """How many examples failed, and how."""
-    test = doctest.DocTestParser().get_doctest(text, at_hand(path), name, name_of(path), 0)
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    names = {**at_hand(), name: getattr(module, name, None)}  # of what is not public itself
+    test = doctest.DocTestParser().get_doctest(text, names, name, name_of(path), 0)
     told: list[str] = []
     failed = doctest.DocTestRunner(verbose=False).run(test, out=told.append).failed
     return failed, "".join(told)

@@ -3,27 +3,14 @@
 import ast
 import importlib
 import inspect
-import pkgutil
 from typing import Any
 
 import pytest
-from source_files import PACKAGE, parse
+from source_files import FOLDERS, PACKAGE, listed, parse, public_names
 
 import keras_dha
 
-FOLDERS = sorted(info.name for info in pkgutil.iter_modules([str(PACKAGE)]) if info.ispkg)
-
-
-def listed(folder: str) -> list[str]:
-    """The names in `__all__` of a folder, read without importing it."""
-    for node in parse(PACKAGE / folder / "__init__.py").body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return list(ast.literal_eval(node.value))
-    return []
-
-
-PUBLIC = [("keras_dha", name) for name in keras_dha.__all__]
-PUBLIC += [(f"keras_dha.{folder}", name) for folder in FOLDERS for name in listed(folder)]
+PUBLIC = [*(("keras_dha", name) for name in keras_dha.__all__), *public_names()]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -36,7 +36,7 @@ class GumbelSoftmax(Relaxation):
 
     >>> relaxation = GumbelSoftmax(hard=True, seed=0).for_choice(Choice("stage_0", ("conv", "skip")))
     >>> relaxation.build()
-    >>> float(ops.sum(relaxation(relaxation.logits, training=True)))
+    >>> float(keras.ops.sum(relaxation(relaxation.logits, training=True)))
     1.0
 
     Reference: Xie et al., "SNAS: Stochastic Neural Architecture Search", https://arxiv.org/abs/1812.09926; hard: Dong,

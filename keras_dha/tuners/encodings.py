@@ -31,6 +31,7 @@ class OneHot(Encoding):
 
     Example:
 
+    >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
     >>> _ = hp.Choice("op", ["conv", "pool", "skip"]), hp.Int("size", 1, 2)
     >>> OneHot().encode(Points(hp), [{"op": "pool", "size": 2}]).tolist()
@@ -82,6 +83,7 @@ class CellPaths(Encoding):
 
     Example:
 
+    >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
     >>> _ = [hp.Choice(name, ["none", "skip", "conv"]) for name in ("a", "b", "ab")]
     >>> paths = CellPaths({"a": (0, 1), "b": (1, 2), "ab": (0, 2)}, zero=["none"], identity=["skip"], one_hot=False)

@@ -30,6 +30,7 @@ class Points:
 
     Example:
 
+    >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
     >>> _ = hp.Choice("op", ["conv", "pool"])
     >>> _ = hp.Int("size", 1, 2, parent_name="op", parent_values=["conv"])

@@ -37,6 +37,7 @@ class TrialChooser(FixedChooser):
 
     >>> from keras_dha.spaces import NASBench201Space
     >>> space = NASBench201Space((8, 8, 1), 10, channels=4, cells_per_stage=1)
+    >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
     >>> model = space.build(TrialChooser(hp))
     >>> hp.get("edge_2_from_1")
