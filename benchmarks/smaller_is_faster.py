@@ -7,15 +7,16 @@
 `--step`: milliseconds of a training step of the networks of `channel_gates.py`, with and without gates (weights and
 gates move together; without, the weights alone, in the same trainer), in turns, median of `--rounds`.
 
-`--latency`: milliseconds of one picture in a SavedModel and in LiteRT, of the network and of one with half of its
-multiply-adds, random channels closed; in turns, median, one thread. `--applications` takes networks of
-`keras.applications` in their place, at 224 x 224. LiteRT needs `pip install ai-edge-litert`.
+`--latency`: milliseconds of one picture in a SavedModel and in LiteRT, of the network and of ones with half of its
+multiply-adds, random channels closed, in each width a multiple of `--multiples`; in turns, median, one thread.
+`--applications` takes networks of `keras.applications` in their place, at 224 x 224. LiteRT needs
+`pip install ai-edge-litert`.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def steps(name: str, rounds: int) -> None:
     report(f"step of {name}", medians(runs, rounds, 10))
 
 
-def half(model: keras.Model) -> keras.Model:
+def half(model: keras.Model, multiple: int) -> keras.Model:
     """The model with random channels, of half the multiply-adds."""
-    space = GatedSpace(model)
+    space = GatedSpace(model, multiple_of=multiple)
     gates = [ScaledSigmoid(seed=0).for_choice(choice) for choice in space.choices()]
     rng = np.random.default_rng(0)
     for gate in gates:
@@ -117,14 +118,17 @@ def litert(model: keras.Model, folder: Path) -> Callable[[], Any]:
     return interpreter.invoke
 
 
-def latencies(name: str, whole: keras.Model, rounds: int) -> None:
-    """Of the network and of half of it."""
-    smaller = half(whole)
-    print(f"{name}: {multiply_adds(smaller) / multiply_adds(whole):.3f} of the multiply-adds")
-    smaller.name = f"half_{name}"
+def latencies(name: str, whole: keras.Model, rounds: int, multiples: Sequence[int]) -> None:
+    """Of the network and of halves of it."""
+    models = {"whole": whole}
+    for multiple in multiples:
+        kind = f"half_in_{multiple}"
+        models[kind] = half(whole, multiple)
+        models[kind].name = f"{kind}_{name}"
+        print(f"{name}, {kind}: {multiply_adds(models[kind]) / multiply_adds(whole):.3f} of the multiply-adds")
     for make in (saved_model, litert):
         with tempfile.TemporaryDirectory() as folder:
-            runs = {"whole": timed(make(whole, Path(folder))), "half": timed(make(smaller, Path(folder)))}
+            runs = {kind: timed(make(model, Path(folder))) for kind, model in models.items()}
             report(f"{make.__name__} of {name}", medians(runs, rounds, 20 if name in NETWORKS else 3))
 
 
@@ -134,6 +138,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--applications", nargs="+", default=[])
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--multiples", nargs="+", type=int, default=[1, 8], help="of the channels of a width")
     parser.add_argument("--step", action="store_true")
     parser.add_argument("--latency", action="store_true")
     arguments = parser.parse_args()
@@ -142,9 +147,10 @@ def main() -> None:
         steps(name, arguments.rounds)
     if arguments.latency and not arguments.applications:
         for name in arguments.networks:
-            latencies(name, network(name, DATA), arguments.rounds)
+            latencies(name, network(name, DATA), arguments.rounds, arguments.multiples)
     for name in arguments.applications:
-        latencies(name, getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3)), arguments.rounds)
+        whole = getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3))
+        latencies(name, whole, arguments.rounds, arguments.multiples)
 
 
 if __name__ == "__main__":

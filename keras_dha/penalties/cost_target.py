@@ -1,6 +1,7 @@
 """A cost that the derived network has, met in every step."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -25,7 +26,8 @@ class CostTarget(Penalty):
     After each step of the gates, logits move by `-t * prices * slopes`, the direction in which the cost falls, or
     rises, fastest, as far as brings the cost to the bound: a projection. So the gates that the loss defends stay open
     at the expense of others, and a dear channel has to be worth more than a cheap one. When the search ends, the best
-    channels are kept that fit, and the bound is not passed.
+    channels are kept that fit, and the bound is not passed; where a width keeps multiples, channels of neighbouring
+    ranks come together, by their mean logit.
 
     Args:
         max_multiply_adds: Of one example: a number, or a share in (0, 1] of what the network costs with all gates
@@ -75,6 +77,7 @@ class CostTarget(Penalty):
                 )
             self._costs.append((cost, min(target, cost.most)))
         self._gates = [relaxations[name] for name in self._costs[0][0].names]
+        self._numbers = [frozenset(part.choice.numbers) for part in self._gates]
 
     @staticmethod
     def _least(relaxations: Mapping[str, Relaxation], cost: SpaceCost) -> np.ndarray:
@@ -113,37 +116,51 @@ class CostTarget(Penalty):
             part.logits.assign(value)
 
     def _use(self, gates: np.ndarray) -> float:
-        """The cost with hard gates in units of its bound."""
+        """The cost with hard gates in units of its bound; infinite if a width may not have so many channels."""
+        counts = np.add.reduceat(gates.astype(int), np.cumsum([0, *self._costs[0][0].sizes[:-1]]))
+        if not all(count in numbers for count, numbers in zip(counts, self._numbers)):
+            return math.inf
         return max(cost.of_hard(gates) / target for cost, target in self._costs)
 
-    def _filled(self, gates: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """These gates, and of others, in order, those that fit."""
-        gates = gates.copy()
-        for position in order[~gates[order]][:_TRIES]:
-            gates[position] = True
-            gates[position] = self._use(gates) <= 1.0
+    def _filled(self, gates: np.ndarray, order: Sequence[np.ndarray], besides: int | None = None) -> np.ndarray:
+        """These gates, and of the groups that are closed, but for one, in order, those that fit."""
+        gates, firsts = gates.copy(), np.array([group[0] for group in order], int)
+        closed = [number for number in np.flatnonzero(~gates[firsts]).tolist() if number != besides]
+        for number in closed[:_TRIES]:
+            gates[order[number]] = True
+            gates[order[number]] = self._use(gates) <= 1.0
         return gates
 
     def finish(self, relaxations: Mapping[str, Relaxation]) -> None:
         """Opens the channels of largest logits that fit, and closes the others; outside of graphs."""
         values = [ops.convert_to_numpy(part.logits) for part in self._gates]
-        logits = np.concatenate(values)
-        must = np.concatenate([_top(value, part.choice.fewest) for value, part in zip(values, self._gates)])
-        order = np.argsort(-np.where(must, np.inf, logits), kind="stable")
+        starts = np.cumsum([0, *map(len, values)])
+        must = np.zeros(starts[-1], dtype=bool)
+        groups: list[tuple[float, np.ndarray]] = []  # channels that open together, and their mean logit
+        for part, value, start in zip(self._gates, values, starts):
+            best = np.argsort(-value, kind="stable")
+            must[start + best[: part.choice.fewest]] = True
+            steps = np.split(best, part.choice.numbers)[1:-1]
+            groups += [(float(value[step].mean()), start + step) for step in steps]
+        order = [group for _, group in sorted(groups, key=lambda group: -group[0])]
 
-        low, high = int(must.sum()), len(order)
+        def opened(number: int) -> np.ndarray:
+            gates = must.copy()
+            gates[np.concatenate([*order[:number], np.zeros(0, int)])] = True
+            return gates
+
+        low, high = 0, len(order)
         while low < high:
             middle = (low + high + 1) // 2
-            fits = self._use(np.isin(np.arange(len(order)), order[:middle])) <= 1.0
-            low, high = (middle, high) if fits else (low, middle - 1)
-        gates = self._filled(np.isin(np.arange(len(order)), order[:low]), order[low:])
-        for position in order[must.sum() : low][::-1][:_TRIES]:  # a dear channel may stand in the way of several
+            low, high = (middle, high) if self._use(opened(middle)) <= 1.0 else (low, middle - 1)
+        gates = self._filled(opened(low), order)
+        for number in range(low - 1, max(low - 1 - _TRIES, -1), -1):  # a dear channel may stand in the way of several
             if self._use(gates) >= _NEAR:
                 break
             others = gates.copy()
-            others[position] = False
-            others = self._filled(others, order[order != position])
-            gates = others if self._use(others) > self._use(gates) else gates
+            others[order[number]] = False
+            others = self._filled(others, order, besides=number)
+            gates = others if self._use(gates) < self._use(others) <= 1.0 else gates
         parts = np.split(gates, np.cumsum(self._costs[0][0].sizes)[:-1])
         for part, value, is_open in zip(self._gates, values, parts):
             edge = 2.0 * max(float(part.least_logit()), 1e-6)
@@ -154,9 +171,3 @@ class CostTarget(Penalty):
         config = super().get_config()
         del config["weight"]
         return {**config, **{f"max_{kind}": bound for kind, bound in self.bounds.items()}}
-
-
-def _top(values: np.ndarray, count: int) -> np.ndarray:
-    found = np.zeros(len(values), dtype=bool)
-    found[np.argsort(-values, kind="stable")[:count]] = True
-    return found

@@ -80,13 +80,20 @@ class ScaledSigmoid(Relaxation):
         return ops.sum(self(logits))
 
     def harden(self, logits: Tensor) -> Tensor:
-        """0/1 weights, `(num_options,)`: one above the threshold, and for the best ones if these are too few."""
+        """0/1 weights, `(num_options,)`: one above the threshold, and for the best ones if these are too few.
+
+        Where their number must be a multiple, it is the nearest one, of two the larger, and the best ones are kept.
+        """
         logits, choice = ops.convert_to_tensor(logits), self.choice
         if choice.fewest == choice.keep:
             return subsets.top(logits, choice)
         may_stay = np.ones(len(choice.options)) if choice.keep == len(choice.options) else subsets.top(logits, choice)
         best = subsets.top(logits, dataclasses.replace(choice, keep=choice.fewest, at_least=None))
         is_open = ops.cast(logits > self.least_logit(), logits.dtype) * ops.cast(may_stay, logits.dtype)
+        if choice.multiple_of > 1:
+            numbers = ops.convert_to_tensor(np.array(choice.numbers[::-1]), dtype=logits.dtype)
+            number = ops.take(numbers, ops.argmin(ops.abs(numbers - ops.sum(is_open))))
+            return ops.cast(ops.cast(ops.argsort(ops.argsort(-logits)), logits.dtype) < number, logits.dtype)
         return ops.maximum(is_open, best)
 
     def least_logit(self) -> Tensor | float:

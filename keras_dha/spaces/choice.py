@@ -19,13 +19,15 @@ class Choice:
         excluded: Options that may take weight during the search, and are never kept.
         at_least: How few options a decision may keep, where `Topology` learns their number; other relaxations keep
             `keep`. None: as many.
+        multiple_of: Their number is a multiple of it, or `keep`. Not with groups, excluded or nested options.
         nested: Whether each option holds what the options before it hold, as sizes do, smallest first. The part that an
             option adds to those before it is there if it, or a later one, is kept.
         capacities: How large each option is, where its own parameters do not say it, for the `capacity_prior` of a
             relaxation: numbers of one unit. None: the parameters say it.
 
     Raises:
-        ValueError: If names repeat, `keep` options cannot be kept, or capacities are not one number an option.
+        ValueError: If names repeat, `keep` options cannot be kept, numbers are out of range, or capacities are not one
+            number an option.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Choice:
     at_least: int | None = None
     nested: bool = False
     capacities: tuple[float, ...] | None = None
+    multiple_of: int = 1
 
     def __post_init__(self) -> None:
         if len(set(self.options)) != len(self.options) or not self.options:
@@ -71,16 +74,28 @@ class Choice:
                 f"The choice {self.name!r} must keep between 1 and {len(possible)} options (one per group, excluded "
                 f"ones left out). Received: keep={self.keep}. Lower keep or add options."
             )
-        if not 1 <= self.fewest <= self.keep:
+        if self.at_least is not None and not 1 <= self.at_least <= self.keep:
             raise ValueError(
                 f"The choice {self.name!r} must keep at least one option, and at most `keep`. "
                 f"Received: at_least={self.at_least}, keep={self.keep}. Give at_least=None to keep {self.keep}."
             )
+        plain = self.groups is None and not self.excluded and not self.nested
+        if self.multiple_of < 1 or (self.multiple_of > 1 and not plain):
+            raise ValueError(
+                f"multiple_of of the choice {self.name!r} must be at least 1, and 1 where there are groups, excluded "
+                f"or nested options. Received: multiple_of={self.multiple_of}. Leave it out."
+            )
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """How many options a decision may keep, rising."""
+        least = self.keep if self.at_least is None else self.at_least
+        return (*(number for number in range(least, self.keep) if number % self.multiple_of == 0), self.keep)
 
     @property
     def fewest(self) -> int:
         """How few options a decision may keep."""
-        return self.keep if self.at_least is None else self.at_least
+        return self.numbers[0]
 
     @property
     def group_numbers(self) -> tuple[int, ...]:

@@ -113,7 +113,9 @@ class Chooser(abc.ABC):
         identities: dict[str, NodeFactory] = {key: lambda _: keras.layers.Identity() for key in tensors}
         return self._answer_node(choice, identities, list(tensors.values()))
 
-    def width(self, name: str, *, at_least: int = 1, sizes: Mapping[str, int] | None = None) -> Apply:
+    def width(
+        self, name: str, *, at_least: int = 1, multiple_of: int = 1, sizes: Mapping[str, int] | None = None
+    ) -> Apply:
         """How many channels a tensor has, and which: those of its last axis that are kept.
 
         In the network that is derived, closed channels are taken out of the layers that make and read them; see
@@ -122,6 +124,7 @@ class Chooser(abc.ABC):
         Args:
             name: The decision's name; the same name at another place keeps the same channels there.
             at_least: How few channels may be kept.
+            multiple_of: Their number is a multiple of it, or all.
             sizes: Names of options, and how many channels each keeps, the first ones; rising, the last one all. None:
                 each channel by itself.
 
@@ -143,7 +146,8 @@ class Chooser(abc.ABC):
                 part = np.searchsorted(list(sizes.values()), np.arange(x.shape[-1]), side="right")
                 return self.widths([choice], np.where(part == 0, -1, part), x)
             options = tuple(str(i) for i in range(x.shape[-1]))
-            choice = Choice(name, options, keep=len(options), at_least=min(at_least, len(options)))
+            least = min(at_least, len(options))
+            choice = Choice(name, options, keep=len(options), at_least=least, multiple_of=multiple_of)
             return self.widths([choice], np.arange(len(options)), x)
 
         return apply

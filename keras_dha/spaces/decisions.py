@@ -84,9 +84,10 @@ class Decisions(Mapping[str, tuple[str, ...]]):
     def _validate_one(choice: Choice, kept: tuple[str, ...]) -> None:
         allowed = [option for option in choice.options if option not in choice.excluded]
         groups = dict(zip(choice.options, choice.group_numbers))
-        in_range = choice.fewest <= len(kept) <= choice.keep and all(option in allowed for option in kept)
+        in_range = len(kept) in choice.numbers and all(option in allowed for option in kept)
         if not in_range or len({groups[option] for option in kept}) != len(kept):
             number = f"{choice.keep}" if choice.fewest == choice.keep else f"{choice.fewest} to {choice.keep}"
+            number += f" (a multiple of {choice.multiple_of}, or all)" if choice.multiple_of > 1 else ""
             raise ValueError(
                 f"The choice {choice.name!r} must keep {number} of {allowed}, at most one per input. "
                 f"Received: {list(kept)}. Correct the decision, or build the space that it was made for."

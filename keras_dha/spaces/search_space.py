@@ -138,7 +138,7 @@ def _random_number(choice: Choice, rng: np.random.Generator) -> int:
     if choice.fewest == choice.keep:
         return choice.keep
     groups = {group for group, allowed in zip(choice.group_numbers, choice.allowed) if allowed}
-    numbers, most = range(choice.fewest, choice.keep + 1), len(groups)
+    numbers, most = choice.numbers, len(groups)
     logs = np.array([-math.lgamma(number + 1) - math.lgamma(most - number + 1) for number in numbers])  # of many sets
     sets = np.exp(logs - logs.max())
     return int(rng.choice(numbers, p=sets / sets.sum()))

@@ -57,10 +57,14 @@ def kept_of(hp: keras_tuner.HyperParameters, choice: Choice) -> list[str]:
     """The options that a trial keeps; its hyper-parameters are asked for."""
     if _is_width(choice):
         most = len(choice.options)
-        number = hp.Int(choice.name, choice.fewest, most, default=most)
-        if not choice.fewest <= number <= most:
+        if choice.multiple_of == 1:
+            number = hp.Int(choice.name, choice.fewest, most, default=most)
+        else:
+            number = hp.Choice(choice.name, list(choice.numbers), default=most)
+        if number not in choice.numbers:
+            several = "" if choice.multiple_of == 1 else f", a multiple of {choice.multiple_of}, or all"
             raise ValueError(
-                f"The width {choice.name!r} must have between {choice.fewest} and {most} channels. "
+                f"The width {choice.name!r} must have between {choice.fewest} and {most} channels{several}. "
                 f"Received: {choice.name}={number!r}. Were the values made for another space?"
             )
         return list(choice.options[:number])
@@ -158,7 +162,7 @@ def _operations(choice: Choice) -> dict[int, dict[str, str]]:
 
 def _sets(choice: Choice) -> dict[str, tuple[int, ...]]:
     """The sets of inputs that can be kept, by what a trial calls them."""
-    groups, sizes = sorted(_operations(choice)), range(choice.fewest, choice.keep + 1)
+    groups, sizes = sorted(_operations(choice)), choice.numbers
     number = sum(math.comb(len(groups), size) for size in sizes)
     if number > _MOST_SETS:
         raise ValueError(

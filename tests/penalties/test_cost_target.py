@@ -79,6 +79,33 @@ def test_what_is_kept_fits_and_is_near_the_bound(kind: str, bound: float) -> Non
         assert kept[np.argmax(before[name])]
 
 
+@pytest.mark.parametrize("bound", [0.3, 0.5, 0.7])
+def test_multiples_are_kept_of_the_best_channels(bound: float) -> None:
+    space = GatedSpace(SPACE.model, multiple_of=4)
+    rng, parts = np.random.default_rng(0), {}
+    for choice in space.choices():
+        parts[choice.name] = ScaledSigmoid(seed=0).for_choice(choice)
+        parts[choice.name].build()
+        parts[choice.name].logits.assign(rng.normal(0.0, 1.0, 16))
+    target = CostTarget(max_multiply_adds=bound)
+    target.prepare(parts, space)
+    before = {name: part.logits.numpy() for name, part in parts.items()}
+    target.finish(parts)
+    kept = {name: part.harden(part.logits).numpy() > 0 for name, part in parts.items()}
+    for name, own in kept.items():
+        assert own.sum() in (4, 8, 12, 16)
+        assert before[name][own].min() > max(before[name][~own], default=-np.inf)
+    cost = SpaceCost(space)
+
+    def share(counts: dict) -> float:
+        return cost.of_hard(np.concatenate([np.arange(16) < counts[name] for name in cost.names])) / cost.most
+
+    counts = {name: int(own.sum()) for name, own in kept.items()}
+    assert share(counts) <= bound
+    larger = [{**counts, name: number + 4} for name, number in counts.items() if number < 16]
+    assert all(share(more) > bound for more in larger)  # nothing that fits is left out
+
+
 def test_both_bounds_hold() -> None:
     target = CostTarget(max_multiply_adds=0.6, max_parameters=0.3)
     parts = gates(np.random.default_rng(2).normal(size=16))

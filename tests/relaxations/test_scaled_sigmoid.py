@@ -91,3 +91,12 @@ def test_mixed_precision_leaves_gates_alone(mixed_precision: None) -> None:
 def test_numbers_are_checked(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"Received: rest=.*, threshold=.*"):
         ScaledSigmoid(**arguments)
+
+
+@pytest.mark.parametrize(("number", "kept"), [(0, 4), (5, 4), (6, 8), (8, 8), (9, 10), (10, 10)])
+def test_the_nearest_multiple_of_the_best_is_kept(number: int, kept: int) -> None:
+    choice = Choice("width", tuple("abcdefghij"), keep=10, at_least=1, multiple_of=4)
+    order = np.random.default_rng(0).permutation(10)
+    logits = np.where(order < number, 1.0, -1.0) - 0.01 * order
+    relaxation = gates(logits, choice)
+    np.testing.assert_array_equal(relaxation.harden(relaxation.logits), order < kept)

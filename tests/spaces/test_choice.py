@@ -87,3 +87,19 @@ def test_a_nested_option_holds_those_before_it() -> None:
     assert Choice("op", ("a", "b"), keep=1).parts([1]).tolist() == [False, True]
     with pytest.raises(ValueError, match=r"keep one, and exclude none. Received: keep=2"):
         Choice("kernel", ("3", "5"), keep=2, nested=True)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "multiple_of", "numbers"),
+    [(None, 1, (10,)), (8, 1, (8, 9, 10)), (1, 4, (4, 8, 10)), (5, 5, (5, 10)), (1, 16, (10,)), (10, 4, (10,))],
+)
+def test_the_number_kept_is_a_multiple_or_all(at_least: int | None, multiple_of: int, numbers: tuple[int, ...]) -> None:
+    choice = Choice("width", tuple("abcdefghij"), keep=10, at_least=at_least, multiple_of=multiple_of)
+    assert choice.numbers == numbers
+    assert choice.fewest == numbers[0]
+
+
+@pytest.mark.parametrize("arguments", [{"multiple_of": 0}, {"multiple_of": 2, "groups": (0, 1)}])
+def test_multiples_are_of_options_that_stand_alone(arguments: dict) -> None:
+    with pytest.raises(ValueError, match=f"Received: multiple_of={arguments['multiple_of']}"):
+        Choice("width", ("a", "b"), keep=2, at_least=1, **arguments)

@@ -102,10 +102,11 @@ def test_all_numbers_of_channels_are_drawn() -> None:
     assert {len(space.random_decisions(seed=seed)["b"]) for seed in range(30)} == {1, 2, 3}
 
 
+@pytest.mark.parametrize("name", ["min_channels", "multiple_of"])
 @pytest.mark.parametrize("number", [0, -1, 1.5, "2"])
-def test_min_channels_is_a_positive_integer(number: Any) -> None:
-    with pytest.raises(ValueError, match=f"positive integer. Received: min_channels={number}"):
-        GatedSpace(two_layers(), min_channels=number)
+def test_numbers_of_channels_are_positive_integers(name: str, number: Any) -> None:
+    with pytest.raises(ValueError, match=f"positive integer. Received: {name}={number}"):
+        GatedSpace(two_layers(), **{name: number})
 
 
 @pytest.mark.parametrize("exclude", ["^a$", ["^a$"], r"^[a]\b"])
@@ -195,3 +196,15 @@ def test_a_width_asked_twice_is_of_as_many_channels() -> None:
     chooser.width("a")(keras.Input((2,)))
     with pytest.raises(ValueError, match="asked twice must have the same options"):
         chooser.width("a")(keras.Input((3,)))
+
+
+def test_channels_are_kept_in_multiples() -> None:
+    space = GatedSpace(residual(), multiple_of=2)
+    assert [choice.numbers for choice in space.choices()] == [(2, 4), (2, 3)]
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(5, name="a"), layers.Dense(2)])
+    space = GatedSpace(model, multiple_of=2, min_channels=2)
+    assert {len(space.random_decisions(seed=seed)["a"]) for seed in range(60)} == {2, 4, 5}
+    with pytest.raises(ValueError, match=r"2 to 5 \(a multiple of 2, or all\) of .*Received: \['0', '1', '2'"):
+        space.build(FixedChooser({"a": list("012")}))
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(space))
+    assert again.choices() == space.choices()

@@ -167,3 +167,14 @@ def test_a_number_of_channels_that_is_not_there() -> None:
     space = AskingSpace(Choice("width", tuple("0123"), keep=4, at_least=2))
     with pytest.raises(ValueError, match=r"between 2 and 4 channels. Received: width=1"):
         decisions_of(space, {"width": 1})
+
+
+def test_multiples_of_channels_are_numbers_in_order() -> None:
+    space = AskingSpace(Choice("width", tuple("0123456789"), keep=10, at_least=1, multiple_of=4))
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"width": 8}
+    assert decisions_of(space, hp) == {"width": tuple("01234567")}
+    assert kept_of(hp, space.choices()[0]) == list("01234567")
+    assert hp.space[0].values == [4, 8, 10]
+    with pytest.raises(ValueError, match=r"between 4 and 10 channels, a multiple of 4, or all. Received: width=5"):
+        decisions_of(space, {"width": 5})
