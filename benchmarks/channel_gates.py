@@ -13,7 +13,7 @@ epochs in all, the same optimizer, and a learning rate that is annealed in the l
 - `magnitude`: after three tenths of the epochs, filters of least L1 norm go, the same share of each width; the epochs
   that the gates have go to what is left.
 - `narrow`: the same share of each width is left out from the beginning.
-- `along`, if asked for: `gates`, but the weights move on while the gates do.
+- `along`, if asked for: `gates`, but the weights move on while the gates do, `dnal(decoupled=False)`.
 - `repeated`, if asked for: `whole` by `fit` of arrays, whose epochs have the same batches in the same order once
   `keras.utils.set_random_seed` was called. All others are shuffled anew in each epoch.
 
@@ -164,10 +164,7 @@ def gates(
     model: keras.Model, data: dict[str, np.ndarray], share: float, arguments: argparse.Namespace, *, along: bool
 ) -> keras.Model:
     """The recipe with a bound; its weights rest while the gates move, or move along."""
-    recipe = keras_dha.recipes.dnal(max_multiply_adds=share)
-    if along:
-        fractions = {name: getattr(recipe.schedule, name) for name in ("search_fraction", "warmup_fraction")}
-        recipe = recipe.replace(schedule=keras_dha.schedules.Schedule(**fractions))
+    recipe = keras_dha.recipes.dnal(max_multiply_adds=share, decoupled=not along)
     search = keras_dha.SearchModel(GatedSpace(model), recipe, seed=arguments.seed)
     search.compile(optimizer(), architecture_optimizer=keras.optimizers.SGD(arguments.gate_rate, momentum=0.9))
     search.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=arguments.epochs, verbose=0)

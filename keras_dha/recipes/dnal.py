@@ -17,6 +17,7 @@ def dnal(
     weight: float = 1e-4,
     max_multiply_adds: float | None = None,
     max_parameters: float | None = None,
+    decoupled: bool = True,
     joint: bool = False,
 ) -> Recipe:
     """Differentiable Neural Architecture Learning for Efficient Neural Network Design.
@@ -31,8 +32,10 @@ def dnal(
         max_multiply_adds: A bound for the multiply-adds of the derived network, a number, or a share of what the model
             takes: the search meets it, by `keras_dha.penalties.CostTarget`, which is ours.
         max_parameters: Likewise.
+        decoupled: Whether weights rest while gates move, as in the paper. False: they move along, and no epoch is lost
+            to them; ours.
         joint: Whether the gates are searched as DHA searches: along with the weights, the augmentation, the learning
-            rate and the weight decay, which are then learned, too. Ours.
+            rate and the weight decay, which are then learned, too; never decoupled. Ours.
 
     Where we differ: gates of channels that belong together are one; the scale grows in each step, not at the start of
     each of ten epochs; the optimizer of the gates keeps its momentum, and moves nothing but gates; a width keeps at
@@ -42,7 +45,7 @@ def dnal(
     """
     bounds = {"max_multiply_adds": max_multiply_adds, "max_parameters": max_parameters}
     is_bound = any(bound is not None for bound in bounds.values())
-    stages: dict[str, Any] = {"search_fraction": 0.4, "warmup_fraction": 0.3, "weights_rest": not joint}
+    stages: dict[str, Any] = {"search_fraction": 0.4, "warmup_fraction": 0.3, "weights_rest": decoupled and not joint}
     gates: dict[str, Any] = {
         "width_relaxation": ScaledSigmoid(rest=stages["warmup_fraction"] / stages["search_fraction"]),
         "penalties": (CostTarget(**bounds) if is_bound else OpenChannels(weight),),

@@ -61,6 +61,12 @@ def test_each_stage_moves_its_own_and_nothing_else() -> None:
     assert "entropy" not in history
 
 
+def test_weights_move_along_where_they_are_not_decoupled() -> None:
+    search, watch = SearchModel(GatedSpace(network()), dnal(weight=0.1, decoupled=False), seed=0), Watch()
+    search.fit(X, Y, batch_size=16, epochs=10, verbose=0, callbacks=[watch])
+    assert watch.moved == [{roles.WEIGHT}] * 3 + [{roles.ARCHITECTURE, roles.WEIGHT}] + [{roles.WEIGHT}] * 6
+
+
 @pytest.mark.parametrize("bound", [{"max_multiply_adds": 0.5}, {"max_parameters": 2500}])
 def test_a_bound_is_met_and_the_derived_model_is_the_one_that_was_trained(bound: Any, tmp_path: Path) -> None:
     model = network()
@@ -83,6 +89,17 @@ def test_a_bound_is_met_and_the_derived_model_is_the_one_that_was_trained(bound:
     search.export(tmp_path / "served", verbose=False)
     served = tf.saved_model.load(tmp_path / "served").signatures["serve"](tf.constant(X))
     np.testing.assert_allclose(served["logits"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_channels_come_in_multiples() -> None:
+    model = network()
+    search = SearchModel(GatedSpace(model, multiple_of=4), dnal(max_multiply_adds=0.6), seed=0)
+    search.fit(X, Y, batch_size=16, epochs=10, verbose=0)
+    derived = search.derive()
+    assert all(len(kept) % 4 == 0 for kept in search.decisions().values())
+    assert [derived.get_layer(name).filters % 4 for name in ("stem", "inner")] == [0, 0]
+    assert multiply_adds(derived) <= 0.6 * multiply_adds(model)
+    np.testing.assert_allclose(derived.predict(X, verbose=0), search.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
 
 
 def test_decisions_give_the_small_network_at_once() -> None:
