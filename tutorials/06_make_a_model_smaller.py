@@ -81,7 +81,8 @@ print(f"test accuracy {model.evaluate(images[test], labels[test], verbose=0)[1]:
 # ## Gates
 #
 # A `GatedSpace` finds the widths that are free, and which layers share one. Load, gate, fit, derive: half of the
-# multiply-adds, which the search keeps to, is all that is asked for.
+# multiply-adds, which the search keeps to, is all that is asked for. (For networks of many channels, give
+# `multiple_of=8`: most hardware is no slower with 24 channels than with 19.)
 
 # %%
 model = keras.models.load_model(folder / "mine.keras")
