@@ -71,11 +71,14 @@ def largest(space: MobileNetSpace, table: LatencyTable | None = None) -> Decisio
 
 
 def recipe_of(arguments: argparse.Namespace, **bound: Any) -> keras_dha.recipes.Recipe:
-    """The recipe, with another length of the search if one is given."""
+    """The recipe, with another length of the search, or another noise at its start, if one is given."""
     recipe = keras_dha.recipes.single_path(**bound)
+    share = recipe.schedule.warmup_fraction / recipe.schedule.search_fraction
+    if arguments.keep_rate is not None:
+        relaxation = keras_dha.relaxations.NormThreshold(noise=share, keep_rate=arguments.keep_rate)
+        recipe = recipe.replace(relaxation=relaxation)
     if arguments.search_fraction is None:
         return recipe
-    share = recipe.schedule.warmup_fraction / recipe.schedule.search_fraction
     fractions = {"search_fraction": arguments.search_fraction, "warmup_fraction": share * arguments.search_fraction}
     return recipe.replace(schedule=keras_dha.schedules.Schedule(**fractions))
 
@@ -248,6 +251,7 @@ def main() -> None:
     parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--hold-out", action="store_true", help="a fifth of the training part is the test")
     parser.add_argument("--search-fraction", type=float, default=None, help="of the epochs; default: the recipe's")
+    parser.add_argument("--keep-rate", type=float, default=None, help="of parts at the start; default: the recipe's")
     parser.add_argument("--out", default="latency_targets.jsonl")
     parser.add_argument("--table", metavar="FILE")
     parser.add_argument("--here", action="store_true", help="one run, in this process")
@@ -293,6 +297,7 @@ def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[lis
     common = [sys.executable, __file__, "--here", f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
     common += ["--hold-out"] if arguments.hold_out else []
     common += [f"--search-fraction={arguments.search_fraction}"] if arguments.search_fraction else []
+    common += [f"--keep-rate={arguments.keep_rate}"] if arguments.keep_rate else []
     return [
         [*common, f"--data={data}", f"--methods={method}", f"--shares={share}", f"--seeds={seed}", f"--latency={path}"]
         for data, method, share, seed in runs
