@@ -88,7 +88,7 @@ class SearchResults(SearchTrainer):
         with self._own_policy():
             model = self._derived_network()
             if self.space.standardizes:
-                model = on_raw_inputs(model, self.scaling.as_rescaling() if self.scaling else None)
+                model = on_raw_inputs(model, self.scaling and self.scaling.as_rescaling(model.input_shape[-2]))
         if self.compiled:
             optimizer, loss, metrics = self._fresh_compile_arguments()
             model.compile(optimizer, loss=loss, metrics=metrics)

@@ -17,6 +17,7 @@ import numpy as np
 from keras_dha.costs.covering import extreme_decisions, network, networks_with_all_options
 from keras_dha.costs.network_parts import Part, parts, with_random_weights
 from keras_dha.costs.runtimes import Timing, check_runtime, milliseconds, milliseconds_of
+from keras_dha.layers.image_scaling import fast_rescaling
 from keras_dha.spaces import SearchSpace
 from keras_dha.write_file import write_text
 
@@ -253,11 +254,12 @@ def _with_pieces(found: Sequence[Part]) -> dict[str, Part]:
 
 
 def _scalings(space: SearchSpace) -> list[list[Part]]:
-    """What a search puts before networks of pictures: numbers for each channel, which may be 1 and 0."""
+    """What a search puts before networks of pictures: a number, which may be 1 and 0, or one for each channel."""
     if len(space.input_shape) != 3:
         return []
-    channels = space.input_shape[-1]
-    layers = [keras.layers.Rescaling([a] * channels, [b] * channels) for a, b in ((0.5, 0.25), (1.0, 0.0))]
+    alike = [keras.layers.Rescaling(*numbers) for numbers in ((0.5, 0.25), (1.0, 0.0))]
+    several = np.arange(1.0, 1.0 + space.input_shape[-1])
+    layers = [*alike, fast_rescaling(several, several, space.input_shape[-2])]
     return [parts(keras.Sequential([keras.Input(space.input_shape), layer])) for layer in layers]
 
 

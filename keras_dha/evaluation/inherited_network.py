@@ -43,8 +43,9 @@ def inherited_network(search: SearchModel, decisions: Mapping[str, Any]) -> kera
     branches = supernet.kept_branches(kept)
     inherit_weights(search.network, branches, chooser.whole(network), chooser.branches, supernet.acting)
     network = space.without_closed(network)
-    scaling = search.scaling.as_rescaling() if search.scaling is not None and space.standardizes else None
-    return on_raw_inputs(network, scaling) if space.standardizes else network
+    if not space.standardizes:
+        return network
+    return on_raw_inputs(network, search.scaling and search.scaling.as_rescaling(network.input_shape[-2]))
 
 
 def recalibrate(model: keras.Model, x: np.ndarray) -> keras.Model:

@@ -61,12 +61,32 @@ class ImageScaling(keras.layers.Layer):
         """The user's pixels, ready for the network."""
         return self.standardize(self.unit(images))
 
-    def as_rescaling(self) -> keras.layers.Rescaling:
-        """The same function as one stock layer."""
+    def as_rescaling(self, width: int | None = None) -> keras.layers.Rescaling:
+        """The same function as one stock layer.
+
+        Args:
+            width: Of the images, in pixels, where it is known; see `fast_rescaling`.
+        """
         (low, high), mean, std = (value.numpy().astype("float64") for value in (self.range, self.mean, self.std))
-        scale, offset = 1.0 / ((high - low) * std), -(low / (high - low) + mean) / std
-        return keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32")
+        return fast_rescaling(1.0 / ((high - low) * std), -(low / (high - low) + mean) / std, width)
 
     def get_config(self) -> dict[str, Any]:
         """The number of channels."""
         return {**super().get_config(), "channels": self.channels}
+
+
+def fast_rescaling(scale: np.ndarray, offset: np.ndarray, width: int | None) -> keras.layers.Rescaling:
+    """`x * scale + offset`, in the form that runtimes are fastest with: one number, or all those of a row of pixels.
+
+    LiteRT takes numbers for each of three channels 3 by 3: for pictures of 224 x 224 that is a third of the time of a
+    MobileNetV3Small, and a thirtieth where a row of them is written out.
+
+    Args:
+        scale: `(channels,)`.
+        offset: `(channels,)`.
+        width: Of the images, in pixels; None: not known, then there is a number a channel.
+    """
+    if np.all(scale == scale[0]) and np.all(offset == offset[0]):
+        return keras.layers.Rescaling(float(scale[0]), float(offset[0]), dtype="float32")
+    rows = [values.tolist() if width is None else [values.tolist()] * width for values in (scale, offset)]
+    return keras.layers.Rescaling(*rows, dtype="float32")

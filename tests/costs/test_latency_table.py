@@ -10,6 +10,7 @@ from tiny_space import TinySpace
 from keras_dha.costs import LatencyTable, Timing, latency_table, parts
 from keras_dha.costs.covering import combinations_of_blocks, extreme_decisions, network, networks_with_all_options
 from keras_dha.derivation import on_raw_inputs
+from keras_dha.layers import ImageScaling
 from keras_dha.spaces import Choice, DARTSSpace, GatedSpace, SearchSpace
 
 IDLE, PER_LAYER = 0.5, 0.25
@@ -77,13 +78,16 @@ def test_parts_whose_fusion_depends_on_several_choices_are_all_there(timed: list
     assert {"Dense on (3,)", "ReLU on (3,)", "Dense + ReLU on (3,)"} < set(found)
 
 
-@pytest.mark.parametrize(("scale", "offset"), [(1.0 / 255.0, -0.5), (1.0, 0.0)])
-def test_a_derived_network_is_predicted_behind_its_scaling(timed: list[int], scale: float, offset: float) -> None:
-    space = TinySpace()
+@pytest.mark.parametrize(
+    ("means", "stds"), [((0.5,) * 3, (0.25,) * 3), ((0.0,) * 3, (1.0,) * 3), ((1, 2, 3), (4, 5, 6))]
+)
+def test_a_derived_network_is_predicted_behind_its_scaling(timed: list[int], means: Any, stds: Any) -> None:
+    space = TinySpace((8, 8, 3))
     table = LatencyTable.measure(space)
     plain = network(space, space.random_decisions(seed=1))
-    channels = space.input_shape[-1]
-    scaled = on_raw_inputs(plain, keras.layers.Rescaling([scale] * channels, [offset] * channels))
+    scaling = ImageScaling(3)
+    scaling.adapt(0.0, 1.0, means, stds)
+    scaled = on_raw_inputs(plain, scaling.as_rescaling(8))
     assert table.predict(plain) <= table.predict(scaled) < table.predict(plain) + 1.0
 
 
