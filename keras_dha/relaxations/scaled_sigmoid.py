@@ -88,12 +88,12 @@ class ScaledSigmoid(Relaxation):
         if choice.fewest == choice.keep:
             return subsets.top(logits, choice)
         may_stay = np.ones(len(choice.options)) if choice.keep == len(choice.options) else subsets.top(logits, choice)
-        best = subsets.top(logits, dataclasses.replace(choice, keep=choice.fewest, at_least=None))
         is_open = ops.cast(logits > self.least_logit(), logits.dtype) * ops.cast(may_stay, logits.dtype)
         if choice.multiple_of > 1:
             numbers = ops.convert_to_tensor(np.array(choice.numbers[::-1]), dtype=logits.dtype)
             number = ops.take(numbers, ops.argmin(ops.abs(numbers - ops.sum(is_open))))
             return ops.cast(ops.cast(ops.argsort(ops.argsort(-logits)), logits.dtype) < number, logits.dtype)
+        best = subsets.top(logits, dataclasses.replace(choice, keep=choice.fewest, at_least=None))
         return ops.maximum(is_open, best)
 
     def least_logit(self) -> Tensor | float:
