@@ -4,6 +4,7 @@
     python benchmarks/latency_targets.py --methods weight --weights 0.003 0.01 0.03 0.1 0.3 --out targets.jsonl
     python benchmarks/latency_targets.py --table targets.jsonl
     python benchmarks/latency_targets.py --methods step --shares 1.0 --out steps.jsonl
+    python benchmarks/latency_targets.py --methods drawn --shares 0.4 --draws 0 1 2 3 4 5 --hold-out --out drawn.jsonl
 
 Latencies are those of LiteRT, one thread, one picture. `--latency FILE` is a table of the space, which is measured
 first where there is none. A share is of the slowest network's latency. Methods:
@@ -14,6 +15,8 @@ first where there is none. A share is of the slowest network's latency. Methods:
 - `random`: a random network of 95 to 100 per cent of that latency, by the table.
 - `uniform`: the largest network with all widths scaled by one factor, the largest whose measured latency is within it.
 - `weight`: the recipe with a weight of `log(latency)` that is given, without a bound.
+- `drawn`: random networks of that latency, each of `--draws` with each seed; the table says how much networks differ,
+  and how much seeds of one.
 - `step`: no accuracy; what a step of the search costs beside one of the largest network, in time and memory.
 
 All have the same epochs, batches, optimizer and fall of the learning rate. Each found network is measured in turns with
@@ -40,21 +43,24 @@ from keras_dha.costs.covering import extreme_decisions, network
 from keras_dha.costs.network_parts import with_random_weights
 from keras_dha.spaces import Decisions, MobileNetSpace
 
-METHODS = ("largest", "search", "random", "uniform", "retrained", "weight", "step")
+METHODS = ("largest", "search", "random", "uniform", "retrained", "weight", "drawn", "step")
 DATA = {"fashion_mnist": "fashion_mnist_small", "cifar10": "cifar10_12k"}
 CHANNELS, WIDTHS, BATCH = 4, (2.0, 4.0, 8.0), 64
+SPACES: dict[str, dict[str, Any]] = {
+    "small": {"kernels": (3, 5), "expansions": (3, 6), "ratios": (0.0,), "repeats": 2},
+    "large": {"kernels": (3, 5), "expansions": (1, 3, 6), "ratios": (0.0,), "repeats": 3},
+}
 Arrays = dict[str, np.ndarray]
 
 
-def space_of(shape: tuple[int, ...], factor: float = 1.0) -> MobileNetSpace:
+def space_of(shape: tuple[int, ...], name: str, factor: float = 1.0) -> MobileNetSpace:
     """The searched space, or one whose networks are so many times wider."""
     channels = max(1, round(factor * CHANNELS))
     widths = tuple(max(1, round(factor * CHANNELS * width)) / channels for width in WIDTHS)
-    sizes: dict[str, Any] = {"kernels": (3, 5), "expansions": (3, 6), "ratios": (0.0,), "repeats": 2}
-    return MobileNetSpace(shape, 10, channels=channels, widths=widths, **sizes)
+    return MobileNetSpace(shape, 10, channels=channels, widths=widths, **SPACES[name])
 
 
-def arrays(name: str, *, hold_out: bool = False) -> Arrays:
+def arrays(name: str, space: str, *, hold_out: bool = False) -> Arrays:
     """Pictures of mean 0 and deviation 1, and labels; for choices of ours a fifth of the training part is the test."""
     data = dict(load(DATA[name]))
     if hold_out:
@@ -62,7 +68,9 @@ def arrays(name: str, *, hold_out: bool = False) -> Arrays:
         for key in ("x", "y"):
             data |= {f"{key}_train": data[f"{key}_train"][:cut], f"{key}_test": data[f"{key}_train"][cut:]}
     mean, std = data["x_train"].mean(), data["x_train"].std()
-    return data | {key: ((data[key] - mean) / std).astype("float32") for key in ("x_train", "x_test")}
+    border = (32 - data["x_train"].shape[1]) // 2 if space == "large" else 0
+    pads = ((0, 0), (border, border), (border, border), (0, 0))
+    return data | {key: np.pad((data[key] - mean) / std, pads).astype("float32") for key in ("x_train", "x_test")}
 
 
 def largest(space: MobileNetSpace, table: LatencyTable | None = None) -> Decisions:
@@ -134,12 +142,12 @@ def lines_of(path: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
 
 
-def uniformly(shape: tuple[int, ...], share: float) -> keras.Model:
+def uniformly(shape: tuple[int, ...], name: str, share: float) -> keras.Model:
     """The widest of the scaled networks that is fast enough, by bisection over measurements."""
-    whole = with_random_weights(network(space_of(shape), largest(space_of(shape))))
+    whole = with_random_weights(network(space_of(shape, name), largest(space_of(shape, name))))
     found: dict[tuple[Any, ...], MobileNetSpace] = {}
     for factor in np.arange(0.1, 1.0, 0.01):
-        space = space_of(shape, factor)
+        space = space_of(shape, name, factor)
         found.setdefault((space.channels, space.widths), space)
     spaces = list(found.values())
     low, high = 0, len(spaces)
@@ -153,9 +161,10 @@ def uniformly(shape: tuple[int, ...], share: float) -> keras.Model:
 
 def run(data_name: str, method: str, share: float, arguments: argparse.Namespace) -> dict[str, Any]:
     """One method, its accuracy on the test part, and its measured latency."""
-    data, table = arrays(data_name, hold_out=arguments.hold_out), LatencyTable.load(arguments.latency[0])
+    data = arrays(data_name, arguments.space, hold_out=arguments.hold_out)
+    table = LatencyTable.load(arguments.latency[0])
     shape = data["x_train"].shape[1:]
-    space = space_of(shape)
+    space = space_of(shape, arguments.space)
     target = share * table.largest(space)
     keras.utils.set_random_seed(arguments.seed)
     began = time.monotonic()
@@ -166,11 +175,12 @@ def run(data_name: str, method: str, share: float, arguments: argparse.Namespace
         model, decisions = search.derive(), search.decisions()
     else:
         if method == "uniform":
-            model = uniformly(shape, share)
+            model = uniformly(shape, arguments.space, share)
         else:
             makers = {
                 "largest": lambda: largest(space, table),
                 "random": lambda: randomly(space, table, target, arguments.seed),
+                "drawn": lambda: randomly(space, table, target, arguments.draws[0]),
                 "retrained": lambda: found_before(data_name, share, arguments),
             }
             decisions = makers[method]()
@@ -183,15 +193,16 @@ def run(data_name: str, method: str, share: float, arguments: argparse.Namespace
     own, most = (timing.ms for timing in milliseconds_of([model, whole], runtime="litert"))
     found = {"data": data_name, "method": method, "share": share, "seed": arguments.seed, "epochs": arguments.epochs}
     found |= {"accuracy": float((logits.argmax(axis=1) == data["y_test"].ravel()).mean()), "ms": own, "largest": most}
+    found |= {"draw": arguments.draws[0]} if method == "drawn" else {}
     found |= {"parameters": parameters(model), "multiply_adds": multiply_adds(model), "seconds": seconds}
     return found | {"decisions": decisions and {name: list(kept) for name, kept in decisions.items()}}
 
 
 def step(data_name: str, share: float, arguments: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a step and peak memory: of the search if the share is 0, of the largest network if it is 1."""
-    data = arrays(data_name)
+    data = arrays(data_name, arguments.space)
     data = {key: data[key][: BATCH * 20] for key in ("x_train", "y_train")}
-    space = space_of(data["x_train"].shape[1:])
+    space = space_of(data["x_train"].shape[1:], arguments.space)
     keras.utils.set_random_seed(arguments.seed)
     times: list[float] = []
     recipe = keras_dha.recipes.single_path(max_multiply_adds=0.5)
@@ -229,6 +240,23 @@ def table_of(lines: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def table_of_draws(lines: list[dict[str, Any]]) -> str:
+    """How much random networks of one latency differ beyond what seeds do: the components of variance, in points."""
+    found = []
+    for data, share in sorted({(line["data"], line["share"]) for line in lines}):
+        mine = [line for line in lines if (line["data"], line["share"]) == (data, share)]
+        groups = [
+            [100.0 * x["accuracy"] for x in mine if x["draw"] == draw] for draw in sorted({x["draw"] for x in mine})
+        ]
+        within = statistics.mean(statistics.variance(group) for group in groups)
+        between = statistics.variance(statistics.mean(group) for group in groups)
+        size = len(groups[0])
+        own = max(0.0, between - within / size) ** 0.5
+        means = ", ".join(f"{statistics.mean(group):.2f}" for group in groups)
+        found.append(f"{data} {share:g}: means {means}; deviation of networks {own:.2f}, of seeds {within**0.5:.2f}")
+    return "\n".join(found)
+
+
 def table_of_steps(lines: list[dict[str, Any]]) -> str:
     """Ratios of the search to the largest network, of medians."""
     found = []
@@ -242,10 +270,12 @@ def main() -> None:
     """Runs what was asked for, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", default=["fashion_mnist"], choices=list(DATA))
+    parser.add_argument("--space", choices=list(SPACES), default="small")
     parser.add_argument("--methods", nargs="+", default=list(METHODS[:4]), choices=METHODS)
     parser.add_argument("--shares", nargs="+", type=float, default=[0.4, 0.6, 0.8], help="of the largest's latency")
     parser.add_argument("--weights", nargs="+", type=float, default=[0.003, 0.01, 0.03, 0.1, 0.3])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--draws", nargs="+", type=int, default=[0], help="random networks of the method drawn")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--latency", nargs="+", help="tables of milliseconds, one for each of --data")
     parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
@@ -256,12 +286,13 @@ def main() -> None:
     parser.add_argument("--table", metavar="FILE")
     parser.add_argument("--here", action="store_true", help="one run, in this process")
     arguments = parser.parse_args()
-    latency = arguments.latency or [f"latency_{data}.json" for data in arguments.data]
+    latency = arguments.latency or [f"latency_{data}_{arguments.space}.json" for data in arguments.data]
     if arguments.table:
         lines = lines_of(arguments.table)
-        steps = [line for line in lines if line["method"] == "step"]
-        print(table_of([line for line in lines if line["method"] != "step"]))
-        print(table_of_steps(steps) if steps else "")
+        kinds = {name: [line for line in lines if line["method"] == name] for name in ("drawn", "step")}
+        print(table_of([line for line in lines if line["method"] not in kinds]))
+        print(table_of_draws(kinds["drawn"]) if kinds["drawn"] else "")
+        print(table_of_steps(kinds["step"]) if kinds["step"] else "")
     elif arguments.here:
         use_one_core()
         arguments.seed = arguments.seeds[0]
@@ -271,38 +302,41 @@ def main() -> None:
             file.write(json.dumps(found) + "\n")
         print(json.dumps(found), flush=True)
     else:
-        measure(arguments.data, latency)
+        measure(arguments.data, arguments.space, latency)
         run_on_cores(commands(arguments, dict(zip(arguments.data, latency))), arguments.cores)
 
 
-def measure(names: list[str], paths: list[str]) -> None:
+def measure(names: list[str], space: str, paths: list[str]) -> None:
     """Tables that are not there yet."""
     for name, path in zip(names, paths):
         if not Path(path).exists():
-            shape = arrays(name)["x_train"].shape[1:]
-            LatencyTable.measure(space_of(shape), progress=lambda text: print(text, flush=True)).save(path)
+            shape = arrays(name, space)["x_train"].shape[1:]
+            LatencyTable.measure(space_of(shape, space), progress=lambda text: print(text, flush=True)).save(path)
 
 
 def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[list[str]]:
     """Those of the runs that are not in the file yet."""
     own = {"largest": [1.0], "weight": arguments.weights, "step": [0.0, 1.0]}
     runs = [
-        (data, method, share, seed)
+        (data, method, share, seed, draw)
         for data in arguments.data
         for seed in arguments.seeds
         for method in arguments.methods
         for share in own.get(method, arguments.shares)
+        for draw in (arguments.draws if method == "drawn" else [None])
     ]
-    there = {tuple(line[key] for key in ("data", "method", "share", "seed")) for line in lines_of(arguments.out)}
-    common = [sys.executable, __file__, "--here", f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
-    common += ["--hold-out"] if arguments.hold_out else []
-    common += [f"--search-fraction={arguments.search_fraction}"] if arguments.search_fraction else []
-    common += [f"--keep-rate={arguments.keep_rate}"] if arguments.keep_rate else []
+    keys = ("data", "method", "share", "seed", "draw")
+    there = {tuple(line.get(key) for key in keys) for line in lines_of(arguments.out)}
+    always = [sys.executable, __file__, "--here", f"--space={arguments.space}"]
+    names = ("data", "methods", "shares", "seeds", "draws")
+    always += [f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
+    always += ["--hold-out"] if arguments.hold_out else []
+    always += [f"--search-fraction={arguments.search_fraction}"] if arguments.search_fraction else []
+    always += [f"--keep-rate={arguments.keep_rate}"] if arguments.keep_rate else []
     return [
-        [*common, f"--data={data}", f"--methods={method}", f"--shares={share}", f"--seeds={seed}", f"--latency={path}"]
-        for data, method, share, seed in runs
-        for path in [latency[data]]
-        if (data, method, share, seed) not in there
+        [*always, f"--latency={latency[run[0]]}", *(f"--{name}={value or 0}" for name, value in zip(names, run))]
+        for run in runs
+        if run not in there
     ]
 
 
