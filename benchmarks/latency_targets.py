@@ -241,19 +241,22 @@ def table_of(lines: list[dict[str, Any]]) -> str:
 
 
 def table_of_draws(lines: list[dict[str, Any]]) -> str:
-    """How much random networks of one latency differ beyond what seeds do: the components of variance, in points."""
+    """Components of variance, in points: how much random networks of one latency differ, and seeds of one network."""
     found = []
     for data, share in sorted({(line["data"], line["share"]) for line in lines}):
         mine = [line for line in lines if (line["data"], line["share"]) == (data, share)]
-        groups = [
-            [100.0 * x["accuracy"] for x in mine if x["draw"] == draw] for draw in sorted({x["draw"] for x in mine})
-        ]
-        within = statistics.mean(statistics.variance(group) for group in groups)
-        between = statistics.variance(statistics.mean(group) for group in groups)
-        size = len(groups[0])
-        own = max(0.0, between - within / size) ** 0.5
-        means = ", ".join(f"{statistics.mean(group):.2f}" for group in groups)
-        found.append(f"{data} {share:g}: means {means}; deviation of networks {own:.2f}, of seeds {within**0.5:.2f}")
+        draws = sorted({line["draw"] for line in mine})
+        groups = [[100.0 * line["accuracy"] for line in mine if line["draw"] == draw] for draw in draws]
+        means, size = [statistics.mean(group) for group in groups], min(map(len, groups))
+        text = f"{data} {share:g}: means " + ", ".join(f"{mean:.2f}" for mean in means)
+        if len(means) > 1:
+            between = statistics.variance(means)
+            within = statistics.mean(map(statistics.variance, groups)) if size > 1 else 0.0
+            own = max(0.0, between - within / size) ** 0.5
+            text += f"; deviation of networks {own:.2f}, " + (
+                f"of seeds {within**0.5:.2f}" if size > 1 else "with seeds"
+            )
+        found.append(text)
     return "\n".join(found)
 
 
@@ -328,11 +331,11 @@ def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[lis
     keys = ("data", "method", "share", "seed", "draw")
     there = {tuple(line.get(key) for key in keys) for line in lines_of(arguments.out)}
     always = [sys.executable, __file__, "--here", f"--space={arguments.space}"]
-    names = ("data", "methods", "shares", "seeds", "draws")
     always += [f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
     always += ["--hold-out"] if arguments.hold_out else []
     always += [f"--search-fraction={arguments.search_fraction}"] if arguments.search_fraction else []
     always += [f"--keep-rate={arguments.keep_rate}"] if arguments.keep_rate else []
+    names = ("data", "methods", "shares", "seeds", "draws")
     return [
         [*always, f"--latency={latency[run[0]]}", *(f"--{name}={value or 0}" for name, value in zip(names, run))]
         for run in runs
