@@ -4,6 +4,7 @@
     python benchmarks/latency_targets.py --methods weight --weights 0.003 0.01 0.03 0.1 0.3 --out targets.jsonl
     python benchmarks/latency_targets.py --table targets.jsonl
     python benchmarks/latency_targets.py --methods step --shares 1.0 --out steps.jsonl
+    python benchmarks/latency_targets.py --data cifar10 --space narrow --augment --epochs 20 --shares 0.6 0.8
     python benchmarks/latency_targets.py --methods drawn --shares 0.4 --draws 0 1 2 3 4 5 --hold-out --out drawn.jsonl
 
 Latencies are those of LiteRT, one thread, one picture. `--latency FILE` is a table of the space, which is measured
@@ -19,8 +20,9 @@ first where there is none. A share is of the slowest network's latency. Methods:
   and how much seeds of one.
 - `step`: no accuracy; what a step of the search costs beside one of the largest network, in time and memory.
 
-All have the same epochs, batches, optimizer and fall of the learning rate. Each found network is measured in turns with
-the largest one. Runs have one thread, on a core each; what `--out` has already is not run again.
+All are trained by the same code, with the same epochs, batches, optimizer and fall of the learning rate; with
+`--augment` pictures are mirrored and shifted at random for all. Each found network is measured in turns with the
+largest one. Runs have one thread, on a core each; what `--out` has already is not run again.
 """
 
 import argparse
@@ -29,11 +31,13 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from cores import run_on_cores, use_one_core
 from reference_data import load
 
@@ -45,19 +49,21 @@ from keras_dha.spaces import Decisions, MobileNetSpace
 
 METHODS = ("largest", "search", "random", "uniform", "retrained", "weight", "drawn", "step")
 DATA = {"fashion_mnist": "fashion_mnist_small", "cifar10": "cifar10_12k"}
-CHANNELS, WIDTHS, BATCH = 4, (2.0, 4.0, 8.0), 64
+WIDTHS, BATCH, SHIFT = (2.0, 4.0, 8.0), 64, 3
 SPACES: dict[str, dict[str, Any]] = {
-    "small": {"kernels": (3, 5), "expansions": (3, 6), "ratios": (0.0,), "repeats": 2},
-    "large": {"kernels": (3, 5), "expansions": (1, 3, 6), "ratios": (0.0,), "repeats": 3},
+    "small": {"channels": 4, "kernels": (3, 5), "expansions": (3, 6), "ratios": (0.0,), "repeats": 2},
+    "large": {"channels": 4, "kernels": (3, 5), "expansions": (1, 3, 6), "ratios": (0.0,), "repeats": 3},
+    "narrow": {"channels": 2, "kernels": (3, 5), "expansions": (3, 6), "ratios": (0.0,), "repeats": 3},
 }
 Arrays = dict[str, np.ndarray]
 
 
 def space_of(shape: tuple[int, ...], name: str, factor: float = 1.0) -> MobileNetSpace:
     """The searched space, or one whose networks are so many times wider."""
-    channels = max(1, round(factor * CHANNELS))
-    widths = tuple(max(1, round(factor * CHANNELS * width)) / channels for width in WIDTHS)
-    return MobileNetSpace(shape, 10, channels=channels, widths=widths, **SPACES[name])
+    whole = SPACES[name]["channels"]
+    channels = max(1, round(factor * whole))
+    widths = tuple(max(1, round(factor * whole * width)) / channels for width in WIDTHS)
+    return MobileNetSpace(shape, 10, **SPACES[name] | {"channels": channels, "widths": widths})
 
 
 def arrays(name: str, space: str, *, hold_out: bool = False) -> Arrays:
@@ -88,33 +94,32 @@ def recipe_of(arguments: argparse.Namespace, **bound: Any) -> keras_dha.recipes.
     if arguments.search_fraction is None:
         return recipe
     fractions = {"search_fraction": arguments.search_fraction, "warmup_fraction": share * arguments.search_fraction}
-    return recipe.replace(schedule=keras_dha.schedules.Schedule(**fractions))
+    return recipe.replace(schedule=keras_dha.schedules.Schedule(**recipe.schedule.get_config() | fractions))
 
 
-def fit(model: keras.Model, data: Arrays, arguments: argparse.Namespace) -> None:
-    """Trains a network as the recipe trains its own."""
-    recipe = recipe_of(arguments)
-    schedule, steps = recipe.schedule, -(-len(data["y_train"]) // BATCH) * arguments.epochs
-    optimizer = recipe.optimizer()
-    rate = float(optimizer.learning_rate)
-
-    def anneal(batch: int, logs: Any) -> None:
-        done["steps"] += 1
-        progress = keras.ops.convert_to_tensor(done["steps"] / steps, "float32")
-        optimizer.learning_rate = rate * float(schedule.learning_rate_factor(progress))
-
-    done = {"steps": 0}
-    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    callback = keras.callbacks.LambdaCallback(on_train_batch_end=anneal)
+def batches(data: Arrays, arguments: argparse.Namespace) -> tf.data.Dataset:
+    """The training part, in a new order in each epoch; mirrored and shifted at random, if that is asked for."""
     rows = keras_dha.data.reshuffled(data["x_train"], data["y_train"], batch_size=BATCH, seed=arguments.seed)
-    model.fit(rows, epochs=arguments.epochs, shuffle=False, verbose=0, callbacks=[callback])
+    return rows.map(lambda x, y: (moved(x), y)) if arguments.augment else rows
 
 
-def searched(space: MobileNetSpace, data: Arrays, recipe: Any, arguments: argparse.Namespace) -> keras_dha.SearchModel:
-    """A search, fitted."""
-    search = keras_dha.SearchModel(space, recipe, seed=arguments.seed)
+def moved(x: tf.Tensor) -> tf.Tensor:
+    """Pictures, each mirrored half of the time, and shifted by at most three pixels up or down, left or right."""
+    count, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
+    x = tf.where(tf.random.uniform((count, 1, 1, 1)) < 0.5, x[:, :, ::-1], x)
+    x = tf.pad(x, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), "REFLECT")
+    starts = tf.random.uniform((count, 2), 0, 2 * SHIFT + 1, tf.int32)
+    x = tf.gather(x, starts[:, :1] + tf.range(height), axis=1, batch_dims=1)
+    return tf.gather(x, starts[:, 1:] + tf.range(width), axis=2, batch_dims=1)
+
+
+def fitted(
+    space: MobileNetSpace, data: Arrays, recipe: Any, arguments: argparse.Namespace, decisions: Decisions | None = None
+) -> keras_dha.SearchModel:
+    """A search, fitted; or the network of these decisions, trained by the same code without one."""
+    search = keras_dha.SearchModel(space, recipe, decisions=decisions, seed=arguments.seed)
     search.compile()
-    search.fit(data["x_train"], data["y_train"], batch_size=BATCH, epochs=arguments.epochs, verbose=0)
+    search.fit(batches(data, arguments), epochs=arguments.epochs, verbose=0)
     return search
 
 
@@ -142,8 +147,8 @@ def lines_of(path: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
 
 
-def uniformly(shape: tuple[int, ...], name: str, share: float) -> keras.Model:
-    """The widest of the scaled networks that is fast enough, by bisection over measurements."""
+def uniformly(shape: tuple[int, ...], name: str, share: float) -> MobileNetSpace:
+    """The space of the widest of the scaled networks that is fast enough, by bisection over measurements."""
     whole = with_random_weights(network(space_of(shape, name), largest(space_of(shape, name))))
     found: dict[tuple[Any, ...], MobileNetSpace] = {}
     for factor in np.arange(0.1, 1.0, 0.01):
@@ -156,7 +161,7 @@ def uniformly(shape: tuple[int, ...], name: str, share: float) -> keras.Model:
         other = with_random_weights(network(spaces[middle], largest(spaces[middle])))
         own, all_of_it = (timing.ms for timing in milliseconds_of([other, whole], runtime="litert"))
         low, high = (middle, high) if own <= share * all_of_it else (low, middle)
-    return network(spaces[low], largest(spaces[low]))
+    return spaces[low]
 
 
 def run(data_name: str, method: str, share: float, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -168,25 +173,23 @@ def run(data_name: str, method: str, share: float, arguments: argparse.Namespace
     target = share * table.largest(space)
     keras.utils.set_random_seed(arguments.seed)
     began = time.monotonic()
-    decisions: Any = None
     if method in ("search", "weight"):
         bound = {"max_latency_ms": target} if method == "search" else {"weight": share}
-        search = searched(space, data, recipe_of(arguments, **bound, table=table), arguments)
-        model, decisions = search.derive(), search.decisions()
+        search = fitted(space, data, recipe_of(arguments, **bound, table=table), arguments)
+        decisions = search.decisions()
     else:
-        if method == "uniform":
-            model = uniformly(shape, arguments.space, share)
-        else:
-            makers = {
-                "largest": lambda: largest(space, table),
-                "random": lambda: randomly(space, table, target, arguments.seed),
-                "drawn": lambda: randomly(space, table, target, arguments.draws[0]),
-                "retrained": lambda: found_before(data_name, share, arguments),
-            }
-            decisions = makers[method]()
-            model = network(space, decisions)
+        makers: dict[str, Callable[[], Decisions]] = {
+            "largest": lambda: largest(space, table),
+            "random": lambda: randomly(space, table, target, arguments.seed),
+            "drawn": lambda: randomly(space, table, target, arguments.draws[0]),
+            "retrained": lambda: found_before(data_name, share, arguments),
+            "uniform": lambda: largest(space),
+        }
+        decisions = makers[method]()
+        trained = uniformly(shape, arguments.space, share) if method == "uniform" else space
         began = time.monotonic()
-        fit(model, data, arguments)
+        search = fitted(trained, data, recipe_of(arguments), arguments, decisions)
+    model = search.derive()
     seconds = time.monotonic() - began
     logits = model.predict(data["x_test"], batch_size=500, verbose=0)
     whole = with_random_weights(network(space, largest(space, table)))
@@ -195,7 +198,7 @@ def run(data_name: str, method: str, share: float, arguments: argparse.Namespace
     found |= {"accuracy": float((logits.argmax(axis=1) == data["y_test"].ravel()).mean()), "ms": own, "largest": most}
     found |= {"draw": arguments.draws[0]} if method == "drawn" else {}
     found |= {"parameters": parameters(model), "multiply_adds": multiply_adds(model), "seconds": seconds}
-    return found | {"decisions": decisions and {name: list(kept) for name, kept in decisions.items()}}
+    return found | {"decisions": {name: list(kept) for name, kept in decisions.items()}}
 
 
 def step(data_name: str, share: float, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -283,6 +286,7 @@ def main() -> None:
     parser.add_argument("--latency", nargs="+", help="tables of milliseconds, one for each of --data")
     parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--hold-out", action="store_true", help="a fifth of the training part is the test")
+    parser.add_argument("--augment", action="store_true", help="pictures are mirrored and shifted at random")
     parser.add_argument("--search-fraction", type=float, default=None, help="of the epochs; default: the recipe's")
     parser.add_argument("--keep-rate", type=float, default=None, help="of parts at the start; default: the recipe's")
     parser.add_argument("--out", default="latency_targets.jsonl")
@@ -333,6 +337,7 @@ def commands(arguments: argparse.Namespace, latency: dict[str, str]) -> list[lis
     always = [sys.executable, __file__, "--here", f"--space={arguments.space}"]
     always += [f"--epochs={arguments.epochs}", f"--out={arguments.out}"]
     always += ["--hold-out"] if arguments.hold_out else []
+    always += ["--augment"] if arguments.augment else []
     always += [f"--search-fraction={arguments.search_fraction}"] if arguments.search_fraction else []
     always += [f"--keep-rate={arguments.keep_rate}"] if arguments.keep_rate else []
     names = ("data", "methods", "shares", "seeds", "draws")

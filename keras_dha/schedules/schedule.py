@@ -27,6 +27,7 @@ class Schedule:
             they were at its start, in `(0, 1]`; in between geometrically.
         weights_rest: Whether the weights rest where the architecture moves, so that each moves alone.
         anneal: `"cosine"` lowers the learning rate from the learned one to 0 over the settle phase; None leaves it.
+        anneal_from: Where that begins, between `search_fraction` and 1. None: at `search_fraction`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -43,6 +44,7 @@ class Schedule:
         hyperparameter_steps: float = 1.0,
         weights_rest: bool = False,
         anneal: str | None = "cosine",
+        anneal_from: float | None = None,
     ) -> None:
         if not 0.0 < search_fraction <= 1.0 or not 0.0 <= warmup_fraction <= search_fraction:
             raise ValueError(
@@ -66,6 +68,11 @@ class Schedule:
                 f"hyperparameter_steps must lie in (0, 1]. Received: hyperparameter_steps={hyperparameter_steps}. "
                 "Give 1.0, with which they do not shrink."
             )
+        if anneal_from is not None and not search_fraction <= anneal_from < 1.0:
+            raise ValueError(
+                "anneal_from must be at least search_fraction, and below 1. "
+                f"Received: anneal_from={anneal_from}, search_fraction={search_fraction}. Leave it out."
+            )
         self.rest = None if rest is None else (float(rest[0]), float(rest[1]))
         self.search_fraction = float(search_fraction)
         self.warmup_fraction = float(warmup_fraction)
@@ -74,6 +81,7 @@ class Schedule:
         self.hyperparameter_steps = float(hyperparameter_steps)
         self.weights_rest = bool(weights_rest)
         self.anneal = anneal
+        self.anneal_from = None if anneal_from is None else float(anneal_from)
 
     def searching(self, progress: float) -> bool:
         """Whether the architecture is open at `progress`, in `[0, 1]`."""
@@ -119,10 +127,10 @@ class Schedule:
         return ops.power(self.hyperparameter_steps, self.search_share(progress))
 
     def learning_rate_factor(self, progress: Tensor) -> Tensor:
-        """What the learning rate is multiplied with at `progress`: 1 in the search phase."""
+        """What the learning rate is multiplied with at `progress`: 1 in the search phase, and until it is annealed."""
         if self.anneal is None:
             return ops.ones_like(progress)
-        start = min(self.search_fraction, 1.0 - 1e-6)
+        start = min(self.search_fraction if self.anneal_from is None else self.anneal_from, 1.0 - 1e-6)
         done = ops.clip((progress - start) / (1.0 - start), 0.0, 1.0)
         return 0.5 * (1.0 + ops.cos(math.pi * done))
 
@@ -137,6 +145,7 @@ class Schedule:
             "hyperparameter_steps": self.hyperparameter_steps,
             "weights_rest": self.weights_rest,
             "anneal": self.anneal,
+            "anneal_from": self.anneal_from,
         }
 
     @classmethod

@@ -42,6 +42,12 @@ def test_the_rate_is_lowered_while_settling() -> None:
     assert float(Schedule(anneal=None).learning_rate_factor(keras.ops.convert_to_tensor(1.0))) == 1.0
 
 
+def test_the_rate_may_stay_for_a_while_after_the_search() -> None:
+    schedule = Schedule(search_fraction=0.2, anneal_from=0.5)
+    factors = [float(schedule.learning_rate_factor(keras.ops.convert_to_tensor(p))) for p in (0.2, 0.5, 0.75, 1.0)]
+    np.testing.assert_allclose(factors, [1.0, 1.0, 0.5, 0.0], atol=1e-6)
+
+
 def test_steps_of_hyperparameters_shrink_over_the_search() -> None:
     schedule = Schedule(search_fraction=0.5, hyperparameter_steps=0.01)
     factors = [float(schedule.hyperparameter_factor(keras.ops.convert_to_tensor(p))) for p in (0.0, 0.25, 0.5, 1.0)]
@@ -52,6 +58,7 @@ def test_steps_of_hyperparameters_shrink_over_the_search() -> None:
 def test_round_trip() -> None:
     config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "architecture_every": 2, "anneal": None}
     config |= {"hyperparameters_every": 3, "rest": [0.3, 0.4], "hyperparameter_steps": 0.5, "weights_rest": True}
+    config |= {"anneal_from": 0.75}
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**config)))
     assert again.get_config() == config
 
@@ -70,6 +77,9 @@ def test_round_trip() -> None:
         ({"search_fraction": 0.5, "rest": (0.4,)}, r"rest=\(0.4,\)"),
         ({"anneal": "linear"}, "anneal='linear'"),
         ({"hyperparameter_steps": 0.0}, "hyperparameter_steps=0.0"),
+        ({"search_fraction": 0.5, "anneal_from": 0.4}, "anneal_from=0.4"),
+        ({"anneal_from": 1.0}, "anneal_from=1.0"),
+        ({"anneal_from": float("nan")}, "anneal_from=nan"),
     ],
 )
 def test_numbers_out_of_range(arguments: dict[str, Any], received: str) -> None:
