@@ -14,7 +14,8 @@ first where there is none. A share is of the slowest network's latency. Methods:
 - `search`: the recipe `single_path` with the share as its bound, in one fit.
 - `retrained`: what `search` found with this share and seed, which must be in `--out`, with weights trained anew.
 - `random`: a random network of 95 to 100 per cent of that latency, by the table.
-- `uniform`: the largest network with all widths scaled by one factor, the largest whose measured latency is within it.
+- `uniform`: the largest network with all widths scaled by one factor, the largest whose measured latency is within it;
+  the narrowest one if there is none.
 - `weight`: the recipe with a weight of `log(latency)` that is given, without a bound.
 - `drawn`: random networks of that latency, each of `--draws` with each seed; the table says how much networks differ,
   and how much seeds of one.
@@ -94,6 +95,7 @@ def recipe_of(arguments: argparse.Namespace, **bound: Any) -> keras_dha.recipes.
     if arguments.search_fraction is None:
         return recipe
     fractions = {"search_fraction": arguments.search_fraction, "warmup_fraction": share * arguments.search_fraction}
+    fractions["anneal_from"] = max(arguments.search_fraction, recipe.schedule.anneal_from)
     return recipe.replace(schedule=keras_dha.schedules.Schedule(**recipe.schedule.get_config() | fractions))
 
 
@@ -104,7 +106,7 @@ def batches(data: Arrays, arguments: argparse.Namespace) -> tf.data.Dataset:
 
 
 def moved(x: tf.Tensor) -> tf.Tensor:
-    """Pictures, each mirrored half of the time, and shifted by at most three pixels up or down, left or right."""
+    """Pictures, each mirrored half of the time, and shifted by at most three whole pixels each way: none is blurred."""
     count, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
     x = tf.where(tf.random.uniform((count, 1, 1, 1)) < 0.5, x[:, :, ::-1], x)
     x = tf.pad(x, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), "REFLECT")
@@ -148,7 +150,7 @@ def lines_of(path: str) -> list[dict[str, Any]]:
 
 
 def uniformly(shape: tuple[int, ...], name: str, share: float) -> MobileNetSpace:
-    """The space of the widest of the scaled networks that is fast enough, by bisection over measurements."""
+    """The space of the widest scaled network that is fast enough, by bisection over measurements; or the narrowest."""
     whole = with_random_weights(network(space_of(shape, name), largest(space_of(shape, name))))
     found: dict[tuple[Any, ...], MobileNetSpace] = {}
     for factor in np.arange(0.1, 1.0, 0.01):
@@ -286,7 +288,7 @@ def main() -> None:
     parser.add_argument("--latency", nargs="+", help="tables of milliseconds, one for each of --data")
     parser.add_argument("--cores", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--hold-out", action="store_true", help="a fifth of the training part is the test")
-    parser.add_argument("--augment", action="store_true", help="pictures are mirrored and shifted at random")
+    parser.add_argument("--augment", action="store_true", help="pictures are mirrored and shifted at random; own --out")
     parser.add_argument("--search-fraction", type=float, default=None, help="of the epochs; default: the recipe's")
     parser.add_argument("--keep-rate", type=float, default=None, help="of parts at the start; default: the recipe's")
     parser.add_argument("--out", default="latency_targets.jsonl")
