@@ -20,7 +20,9 @@ import numpy as np
 from keras_dha.channels import functional
 
 RUNTIMES = ("litert", "saved_model")
-_ROUNDS = 5  # each with a runtime made anew: where its memory lies matters, by up to twice for the smallest models
+# Each round has runtimes made anew: where their memory lies matters, by up to twice for the smallest models. And a shared
+# machine is slow for seconds at a time: of 5 rounds the least differed by 3 to 17 % between measurements, of 20 by 1 %.
+_ROUNDS = 20
 _LEAST_SECONDS = 2e-3  # of a repeat
 _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 # One thread's work is its processor time, in which the programs beside it do not count; Windows counts it in ticks.
@@ -41,7 +43,7 @@ class Timing:
     spread: float = 0.0
 
 
-def milliseconds(model: keras.Model, *, runtime: str = "litert", repeats: int = 50) -> Timing:
+def milliseconds(model: keras.Model, *, runtime: str = "litert", repeats: int = 100) -> Timing:
     """How long a model takes for one example on one thread of the processor.
 
     The least of the repeats, in processor time: what else the machine does only ever adds, so that the least differs
@@ -54,7 +56,7 @@ def milliseconds(model: keras.Model, *, runtime: str = "litert", repeats: int = 
     Args:
         model: A functional or `Sequential` model, built on inputs of a fixed size.
         runtime: `"litert"` or `"saved_model"`. LiteRT needs `pip install 'keras-dha[litert]'`.
-        repeats: How many times are taken, each of as many calls as take 2 ms or more. Defaults to 50.
+        repeats: How many times are taken, each of as many calls as take 2 ms or more. Defaults to 100.
 
     Raises:
         ImportError: If a package is missing.
@@ -69,7 +71,7 @@ def milliseconds(model: keras.Model, *, runtime: str = "litert", repeats: int = 
     return milliseconds_of([model], runtime=runtime, repeats=repeats)[0]
 
 
-def milliseconds_of(models: Sequence[keras.Model], *, runtime: str = "litert", repeats: int = 50) -> list[Timing]:
+def milliseconds_of(models: Sequence[keras.Model], *, runtime: str = "litert", repeats: int = 100) -> list[Timing]:
     """As `milliseconds`, of many models in turns: what slows the machine for a while slows one repeat of each.
 
     Args:
@@ -83,7 +85,7 @@ def milliseconds_of(models: Sequence[keras.Model], *, runtime: str = "litert", r
     """
     check_runtime(runtime)
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise ValueError(f"repeats must be a positive integer. Received: repeats={repeats!r}. Give 50.")
+        raise ValueError(f"repeats must be a positive integer. Received: repeats={repeats!r}. Give 100.")
     return _of_litert(models, repeats) if runtime == "litert" else _of_saved_models(models, repeats)
 
 
