@@ -68,10 +68,10 @@ class Schedule:
                 f"hyperparameter_steps must lie in (0, 1]. Received: hyperparameter_steps={hyperparameter_steps}. "
                 "Give 1.0, with which they do not shrink."
             )
-        if anneal_from is not None and not search_fraction <= anneal_from < 1.0:
+        if anneal_from is not None and not (anneal and search_fraction <= anneal_from < 1.0):
             raise ValueError(
-                "anneal_from must be at least search_fraction, and below 1. "
-                f"Received: anneal_from={anneal_from}, search_fraction={search_fraction}. Leave it out."
+                "anneal_from must be at least search_fraction, and below 1, and goes with anneal='cosine'. Received: "
+                f"anneal_from={anneal_from}, search_fraction={search_fraction}, anneal={anneal!r}. Leave it out."
             )
         self.rest = None if rest is None else (float(rest[0]), float(rest[1]))
         self.search_fraction = float(search_fraction)

@@ -58,9 +58,10 @@ def test_steps_of_hyperparameters_shrink_over_the_search() -> None:
 def test_round_trip() -> None:
     config = {"search_fraction": 0.5, "warmup_fraction": 0.25, "architecture_every": 2, "anneal": None}
     config |= {"hyperparameters_every": 3, "rest": [0.3, 0.4], "hyperparameter_steps": 0.5, "weights_rest": True}
-    config |= {"anneal_from": 0.75}
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**config)))
-    assert again.get_config() == config
+    config |= {"anneal_from": None}
+    for each in (config, config | {"anneal": "cosine", "anneal_from": 0.75}):
+        again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Schedule(**each)))
+        assert again.get_config() == each
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,7 @@ def test_round_trip() -> None:
         ({"hyperparameter_steps": 0.0}, "hyperparameter_steps=0.0"),
         ({"search_fraction": 0.5, "anneal_from": 0.4}, "anneal_from=0.4"),
         ({"anneal_from": 1.0}, "anneal_from=1.0"),
+        ({"anneal": None, "anneal_from": 0.5}, "anneal=None"),
         ({"anneal_from": float("nan")}, "anneal_from=nan"),
     ],
 )
