@@ -20,9 +20,7 @@ import numpy as np
 from keras_dha.channels import functional
 
 RUNTIMES = ("litert", "saved_model")
-# Each round has runtimes made anew: where their memory lies matters, by up to twice for the smallest models. And a shared
-# machine is slow for seconds at a time: of 5 rounds the least differed by 3 to 17 % between measurements, of 20 by 1 %.
-_ROUNDS = 20
+_ROUNDS = 20  # each with a runtime made anew: where its memory lies matters, by up to twice for the smallest models
 _LEAST_SECONDS = 2e-3  # of a repeat
 _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 # One thread's work is its processor time, in which the programs beside it do not count; Windows counts it in ticks.
@@ -46,9 +44,10 @@ class Timing:
 def milliseconds(model: keras.Model, *, runtime: str = "litert", repeats: int = 100) -> Timing:
     """How long a model takes for one example on one thread of the processor.
 
-    The least of the repeats, in processor time: what else the machine does only ever adds, so that the least differs
-    the least between two measurements, by half as much as the lower quartile and a third as much as the median. The
-    spread says how much it was disturbed.
+    In processor time. What else the machine does only ever adds, and that for seconds or minutes at a time, so that
+    each repeat stands beside one of a reference, a small convolution. The time is the least ratio to it, of 20 rounds
+    the medians, times the reference's least time: that of the machine at its fastest. The spread, of repeats as they
+    were, says how much it was disturbed.
 
     LiteRT runs in this process. A SavedModel runs in a process of its own, since TensorFlow's number of threads is
     fixed once it has run; that process sees no accelerator.
@@ -117,8 +116,8 @@ def _of_litert(models: Sequence[keras.Model], repeats: int) -> list[Timing]:
             interpreter.set_tensor(place["index"], _example(place["shape"], place["dtype"]))
         return interpreter.invoke
 
-    contents = [converted(model) for model in models]
-    return _timed([functools.partial(loaded, content) for content in contents], repeats)
+    *contents, reference = [converted(model) for model in [*models, _reference()]]
+    return _timed([functools.partial(loaded, content) for content in contents], loaded(reference), repeats)
 
 
 @contextlib.contextmanager
@@ -135,7 +134,7 @@ def _quiet_converter() -> Iterator[None]:
 def _of_saved_models(models: Sequence[keras.Model], repeats: int) -> list[Timing]:
     """As SavedModels, in a process of one thread that sees no accelerator."""
     with tempfile.TemporaryDirectory() as folder:
-        for number, model in enumerate(models):
+        for number, model in enumerate([*models, _reference()]):
             archive = keras.export.ExportArchive()
             archive.track(model)
             serve = _served(model)
@@ -156,7 +155,10 @@ def _of_saved_models(models: Sequence[keras.Model], repeats: int) -> list[Timing
 
 
 def time_saved_models(folder: str, number: int, repeats: int) -> None:
-    """Writes the times of the SavedModels `0`, `1`, ... in a folder to `timings.json`; for a process of one thread."""
+    """Writes the times of the SavedModels `0`, `1`, ... in a folder to `timings.json`; for a process of one thread.
+
+    The one after them is the reference.
+    """
     import tensorflow as tf
 
     def loaded(path: Path) -> _Call:
@@ -171,14 +173,20 @@ def time_saved_models(folder: str, number: int, repeats: int) -> None:
 
         return call
 
-    calls = [loaded(Path(folder) / str(i)) for i in range(number)]
-    found = _timed([functools.partial(_same, call) for call in calls], repeats)
+    *calls, reference = [loaded(Path(folder) / str(i)) for i in range(number + 1)]
+    found = _timed([functools.partial(_same, call) for call in calls], reference, repeats)
     rows = [[timing.ms, timing.spread] for timing in found]
     (Path(folder) / "timings.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
 def _same(call: _Call) -> _Call:
     return call
+
+
+def _reference() -> keras.Model:
+    """What tells the machine's pace: a depthwise convolution, which is slowed as much as whole networks are."""
+    inputs = keras.Input((28, 28, 8))
+    return keras.Model(inputs, keras.layers.DepthwiseConv2D(5, padding="same")(inputs))
 
 
 def _served(model: keras.Model) -> Any:
@@ -203,21 +211,34 @@ def _example(shape: Sequence[int], dtype: Any) -> np.ndarray:
     return np.random.default_rng(0).random(tuple(shape)).astype(dtype)
 
 
-def _timed(makers: Sequence[Callable[[], _Call]], repeats: int) -> list[Timing]:
-    """The time of a call of what each maker makes, in rounds through all of them."""
-    seconds: list[list[float]] = [[] for _ in makers]
+def _timed(makers: Sequence[Callable[[], _Call]], reference: _Call, repeats: int) -> list[Timing]:
+    """The time of a call of what each maker makes, in rounds through all of them, each repeat beside the reference."""
+    calls_beside = _calls_of_a_repeat(reference)
     rounds = min(_ROUNDS, repeats)
+    found: list[list[np.ndarray]] = [[] for _ in makers]  # of each round: repeats by own time and the reference's
     for number in range(rounds):
-        for maker, found in zip(makers, seconds):
+        for maker, mine in zip(makers, found):
             call = maker()
             calls = _calls_of_a_repeat(call)
-            for _ in range(len(range(number, repeats, rounds))):
-                started = _clock()
-                for _ in range(calls):
-                    call()
-                found.append((_clock() - started) / calls)
-    least_and_quartiles = [1000.0 * np.quantile(found, (0.0, 0.25, 0.75)) for found in seconds]
-    return [Timing(float(least), float(upper - lower)) for least, lower, upper in least_and_quartiles]
+            pairs = [(_seconds(call, calls), _seconds(reference, calls_beside)) for _ in range(number, repeats, rounds)]
+            mine.append(np.array(pairs))
+    pace = min((pairs[:, 1].min() for mine in found for pairs in mine), default=0.0)
+    return [_timing(mine, pace) for mine in found]
+
+
+def _timing(rounds: Sequence[np.ndarray], pace: float) -> Timing:
+    """At the reference's pace: of ratios to it the median of a round, and the least of the rounds."""
+    ratio = min(float(np.median(pairs[:, 0] / pairs[:, 1])) for pairs in rounds)
+    lower, upper = np.quantile(np.concatenate(rounds)[:, 0], (0.25, 0.75))
+    return Timing(1000.0 * ratio * float(pace), 1000.0 * float(upper - lower))
+
+
+def _seconds(call: _Call, calls: int) -> float:
+    """Of one call, from as many."""
+    started = _clock()
+    for _ in range(calls):
+        call()
+    return (_clock() - started) / calls
 
 
 def _calls_of_a_repeat(call: _Call) -> int:
@@ -225,10 +246,7 @@ def _calls_of_a_repeat(call: _Call) -> int:
     call()
     calls = 1
     while True:
-        started = _clock()
-        for _ in range(calls):
-            call()
-        passed = _clock() - started
+        passed = calls * _seconds(call, calls)
         if passed >= _LEAST_SECONDS:
             return calls
         calls = max(calls + 1, min(10 * calls, round(1.1 * calls * _LEAST_SECONDS / max(passed, 1e-9))))
