@@ -166,7 +166,8 @@ def best_within(values: list[np.ndarray], costs: list[np.ndarray], constants: np
         return constants + sum(cost[:, position] for cost, position in zip(costs, kept))
 
     kept = _knapsack(values, [cost.max(axis=0) for cost in costs], 1.0 - constants.max())
-    for least in (0.0, 1.0, _NEAR):  # what is likelier and fits; then up to the bound; then what is likelier there
+    full = spent(kept).max() >= _NEAR  # single changes would not find back there
+    for least in (_NEAR,) if full else (0.0, 1.0, _NEAR):  # what is likelier there; or anywhere, then up to the bound
         for _ in range(10 * len(values)):
             now, found = spent(kept), list[tuple[float, int, int]]()
             if least == 1.0 and now.max() >= _NEAR:
@@ -203,7 +204,7 @@ def _knapsack(values: list[np.ndarray], costs: list[np.ndarray], room: float) ->
     reached = np.flatnonzero(np.isfinite(best))
     if not len(reached):
         return [int(np.argmin(cost)) for cost in costs]
-    near = reached[reached >= min(_NEAR * _GRAINS, reached.max())]
+    near = reached[reached >= min(_NEAR * _GRAINS + len(costs), reached.max())]  # each cost is rounded up
     left, kept = int(near[np.argmax(best[near])]), []
     for taken, grain in zip(chosen[::-1], grains[::-1]):
         kept.append(int(taken[left]))

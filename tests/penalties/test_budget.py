@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from keras_dha.costs import BlockCost, multiply_adds
 from keras_dha.penalties import Budget, LogCost
-from keras_dha.penalties.budget import best_within
+from keras_dha.penalties.budget import _knapsack, best_within
 from keras_dha.relaxations import NormThreshold, Softmax
 from keras_dha.spaces import SearchSpace
 
@@ -83,6 +83,24 @@ def test_two_bounds_hold() -> None:
         costs = [rng.uniform(0.01, 0.4, size=(2, 12)) for _ in range(6)]
         found = best_within(values, costs, np.full(2, 0.1))
         assert np.all(0.1 + sum(cost[:, position] for cost, position in zip(costs, found)) <= 1.0)
+
+
+def test_a_bound_that_can_be_filled_is_filled() -> None:
+    rng, filled = np.random.default_rng(0), 0
+    for _ in range(300):
+        values = [rng.normal(size=6) for _ in range(5)]
+        costs = [rng.uniform(0.02, 0.4, size=(1, 6)) for _ in range(5)]
+
+        def spent(positions: list[int]) -> float:
+            return 0.05 + sum(float(cost[0, position]) for cost, position in zip(costs, positions))
+
+        first, found = _knapsack(values, [cost[0] for cost in costs], 0.95), best_within(values, costs, np.array([0.05]))
+        worth = [sum(value[position] for value, position in zip(values, one)) for one in (first, found)]
+        if spent(first) >= 0.98:
+            filled += 1
+            assert 0.98 <= spent(found) <= 1.0 + 1e-9
+            assert worth[1] >= worth[0] - 1e-9
+    assert filled > 250
 
 
 def test_latency_is_that_of_a_table() -> None:
