@@ -166,7 +166,7 @@ def best_within(values: list[np.ndarray], costs: list[np.ndarray], constants: np
         return constants + sum(cost[:, position] for cost, position in zip(costs, kept))
 
     kept = _knapsack(values, [cost.max(axis=0) for cost in costs], 1.0 - constants.max())
-    full = spent(kept).max() >= _NEAR  # single changes would not find back there
+    full = spent(kept).max() >= _NEAR  # what is likelier anywhere may be faster, and single changes do not find back
     for least in (_NEAR,) if full else (0.0, 1.0, _NEAR):  # what is likelier there; or anywhere, then up to the bound
         for _ in range(10 * len(values)):
             now, found = spent(kept), list[tuple[float, int, int]]()
